@@ -1,0 +1,29 @@
+//! What is stored and sent: the event, partial-cell, rollup and alert contracts, and the value types they are made of.
+//!
+//! Nothing here does I/O. A value of one of these types has been checked; parse at the edge, trust inside.
+
+pub mod accounts;
+pub mod avro;
+pub mod currency;
+pub mod dimension;
+pub mod event;
+pub mod grouping;
+pub mod measures;
+pub mod money;
+pub mod partial;
+pub mod reason;
+pub mod timestamp;
+pub mod tokens;
+pub mod window;
+
+pub use accounts::{Accounts, Outcome};
+pub use currency::Currency;
+pub use dimension::Dimension;
+pub use event::{Amount, Event, Kind};
+pub use grouping::GroupingSet;
+pub use measures::Measures;
+pub use money::Money;
+pub use reason::{Reason, Rejection};
+pub use timestamp::Timestamp;
+pub use tokens::Tokens;
+pub use window::Bucket;

@@ -1,0 +1,2 @@
+//! The Cost Rhythm command line.
+fn main() {}

@@ -1,5 +1,6 @@
 //! What the driver needs of the world.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use schemas::Timestamp;
@@ -47,11 +48,12 @@ pub enum IoError {
 
 /// One partition of a log, positioned by its owner.
 pub trait LogPartition: Send {
-    /// Hands up to `most` messages to `each`, in offset order; waits up to `wait` for the first one.
+    /// Hands up to `most` messages to `each`, in offset order; waits up to `wait` for the first one. When `each` breaks, that
+    /// message was not taken: the next poll hands it out again.
     ///
     /// # Errors
     /// [`IoError`]
-    fn poll(&mut self, most: usize, wait: Duration, each: &mut dyn FnMut(Message<'_>)) -> Result<Polled, IoError>;
+    fn poll(&mut self, most: usize, wait: Duration, each: &mut dyn FnMut(Message<'_>) -> ControlFlow<()>) -> Result<Polled, IoError>;
 
     /// Tells the log how far a snapshot reaches (Kafka: commits the offset, asynchronously and advisory).
     fn commit(&mut self, offset: i64);

@@ -1,6 +1,17 @@
 //! Drives a stage, a deterministic fold over one log partition, and makes its effects durable.
 //!
-//! Everything outside is behind the interfaces of [`io`], so that a simulator can stand in for Kafka, ClickHouse and
-//! the object store.
+//! Everything outside is behind the interfaces of [`io`] and [`store`], so that a simulator can stand in for Kafka, ClickHouse
+//! and the object store.
 
+pub mod driver;
 pub mod io;
+pub mod object_snapshots;
+pub mod recovery;
+pub mod snapshot;
+pub mod stage;
+pub mod status;
+pub mod store;
+
+pub use driver::{Driver, DriverOptions, Step};
+pub use stage::{Applied, Effects, Stage, StageError};
+pub use status::{DriverState, DriverStatus};

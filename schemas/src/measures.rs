@@ -43,6 +43,9 @@ pub struct Measures {
     pub last_event_at: Timestamp,
 }
 
+/// Most events in one cell: 10^11 events of at most 10^9 US dollars are 10^20, the limit of `Decimal(38, 18)`.
+pub const MAX_EVENTS: u64 = 90_000_000_000;
+
 /// A sum of money does not fit 128 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("sum of money overflows 128 bits at scale 18")]
@@ -135,6 +138,30 @@ impl Measures {
         self.first_event_at = self.first_event_at.min(other.first_event_at);
         self.last_event_at = self.last_event_at.max(other.last_event_at);
         Ok(())
+    }
+
+    /// Adds one event's measures to a sum of fewer than [`MAX_EVENTS`], which cannot overflow because an event's money is
+    /// bounded (10^9 US dollars).
+    #[inline]
+    pub fn add_bounded(&mut self, other: &Measures) {
+        let add = |a: Money, b: Money| Money::from_units(a.units() + b.units());
+        self.events += other.events;
+        self.calls += other.calls;
+        self.errors += other.errors;
+        self.unpriced_events += other.unpriced_events;
+        self.uncached_input_tokens += other.uncached_input_tokens;
+        self.cache_read_tokens += other.cache_read_tokens;
+        self.cache_write_tokens += other.cache_write_tokens;
+        self.output_tokens += other.output_tokens;
+        self.reasoning_tokens += other.reasoning_tokens;
+        self.cost = add(self.cost, other.cost);
+        self.credit = add(self.credit, other.credit);
+        self.revenue = add(self.revenue, other.revenue);
+        self.latency_count += other.latency_count;
+        self.latency_ms_sum += other.latency_ms_sum;
+        self.latency_ms_max = self.latency_ms_max.max(other.latency_ms_max);
+        self.first_event_at = self.first_event_at.min(other.first_event_at);
+        self.last_event_at = self.last_event_at.max(other.last_event_at);
     }
 
     /// What was added since `earlier`, an earlier value of the same growing cell: merging it into a total that holds

@@ -1,0 +1,311 @@
+//! Snapshots in an object store: a local directory, or anything that the `object_store` crate has a URL for.
+//!
+//! Objects of one partition, below `STAGE/TOPIC/PARTITION/`:
+//! `snapshot-OFFSET.crs` (see [`crate::snapshot`]) and `segment-FROM-TO.crd` (immutable, opaque). Writing a new snapshot never touches an
+//! older one; the last two are kept, and the segments that they name. Contents are a function of the log, so that two owners
+//! who overlap write the same thing under the same name.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use schemas::Timestamp;
+use tokio::runtime::Handle;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::io::{Clock, IoError};
+use crate::snapshot::{SegmentRef, SnapshotHead, decode, encode};
+use crate::store::{Holdings, Loaded, SnapshotStore, ToSave};
+
+/// Snapshots kept.
+const KEPT: usize = 2;
+
+/// Whose snapshots.
+#[derive(Clone, Debug)]
+pub struct SnapshotPlace {
+    /// `meter` or `monitor`.
+    pub stage: String,
+    /// The log's topic.
+    pub topic: String,
+    /// The log's partition.
+    pub partition: i32,
+    /// The log's identity.
+    pub log_id: String,
+    /// Hash of the rules in force.
+    pub rules: String,
+}
+
+/// See the module's documentation.
+pub struct ObjectSnapshots {
+    store: Arc<dyn ObjectStore>,
+    place: SnapshotPlace,
+    clock: Arc<dyn Clock>,
+    handle: Handle,
+    /// Segments of the newest snapshot.
+    segments: Vec<SegmentRef>,
+    /// The offset up to which segments reach.
+    segments_to: i64,
+    saving: Option<Receiver<Result<Saved, String>>>,
+}
+
+struct Saved {
+    offset: i64,
+    segments: Vec<SegmentRef>,
+}
+
+impl ObjectSnapshots {
+    /// Over a store; `handle` runs what is slow.
+    pub fn new(store: Arc<dyn ObjectStore>, place: SnapshotPlace, clock: Arc<dyn Clock>, handle: Handle) -> Self {
+        ObjectSnapshots { store, place, clock, handle, segments: Vec::new(), segments_to: 0, saving: None }
+    }
+
+    /// Says that something will now be published beyond the newest snapshot: it is no longer final.
+    ///
+    /// # Errors
+    /// [`IoError`]
+    pub fn reopen(&mut self, loaded: &Loaded) -> Result<(), IoError> {
+        let head = SnapshotHead { is_final: false, rules: self.place.rules.clone(), ..loaded.head.clone() };
+        let bytes = encode(&head, &loaded.body).map_err(|error| IoError::Fatal(error.to_string()))?;
+        let writer = self.writer();
+        self.handle.block_on(writer.put(&snapshot_name(head.offset), bytes)).map_err(IoError::Transient)
+    }
+
+    fn writer(&self) -> Writer {
+        Writer { store: Arc::clone(&self.store), place: self.place.clone() }
+    }
+}
+
+impl SnapshotStore for ObjectSnapshots {
+    fn load(&mut self) -> Result<Holdings, IoError> {
+        let writer = self.writer();
+        let holdings = self.handle.block_on(writer.newest()).map_err(IoError::Transient)?;
+        if let Some(loaded) = &holdings.newest {
+            self.segments = loaded.head.segments.clone();
+            self.segments_to = loaded.head.offset;
+        }
+        Ok(holdings)
+    }
+
+    fn save(&mut self, snapshot: ToSave) {
+        let (sender, receiver) = sync_channel(1);
+        let (writer, segments, from, now) = (self.writer(), self.segments.clone(), self.segments_to, self.clock.now());
+        self.handle.spawn(async move {
+            let outcome = writer.save(snapshot, segments, from, now).await;
+            // The driver may have ended meanwhile; then nobody asks any more.
+            drop(sender.send(outcome));
+        });
+        self.saving = Some(receiver);
+    }
+
+    fn saved(&mut self) -> Option<Result<i64, IoError>> {
+        let outcome = match self.saving.as_ref()?.try_recv() {
+            Err(TryRecvError::Empty) => return None,
+            Err(TryRecvError::Disconnected) => Err("the task that saved it has ended".to_owned()),
+            Ok(outcome) => outcome,
+        };
+        self.saving = None;
+        Some(outcome.map_err(IoError::Fatal).map(|saved| {
+            self.segments = saved.segments;
+            self.segments_to = saved.offset;
+            saved.offset
+        }))
+    }
+}
+
+/// The slow part, which owns what it needs.
+struct Writer {
+    store: Arc<dyn ObjectStore>,
+    place: SnapshotPlace,
+}
+
+impl Writer {
+    fn path(&self, name: &str) -> Path {
+        let SnapshotPlace { stage, topic, partition, .. } = &self.place;
+        Path::from_iter([stage.as_str(), topic.as_str(), &partition.to_string(), name])
+    }
+
+    async fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), String> {
+        let path = self.path(name);
+        self.store.put(&path, PutPayload::from(bytes)).await.map(|_| ()).map_err(|error| format!("cannot write {path}: {error}"))
+    }
+
+    async fn get(&self, name: &str) -> Result<Vec<u8>, String> {
+        let path = self.path(name);
+        let result = self.store.get(&path).await.map_err(|error| format!("cannot read {path}: {error}"))?;
+        result.bytes().await.map(Vec::from).map_err(|error| format!("cannot read {path}: {error}"))
+    }
+
+    /// Names of the partition's objects.
+    async fn names(&self) -> Result<BTreeSet<String>, String> {
+        let listed = self
+            .store
+            .list_with_delimiter(Some(&self.path("")))
+            .await
+            .map_err(|error| format!("cannot list {}: {error}", self.path("")))?;
+        Ok(listed.objects.iter().filter_map(|object| object.location.filename().map(str::to_owned)).collect())
+    }
+
+    async fn newest(&self) -> Result<Holdings, String> {
+        let names = self.names().await?;
+        let mut holdings = Holdings::default();
+        for name in names.iter().rev().filter(|name| name.starts_with("snapshot-")) {
+            match self.load(name).await {
+                Ok(loaded) => {
+                    holdings.newest = Some(loaded);
+                    break;
+                }
+                Err(reason) => {
+                    tracing::warn!(snapshot = name, reason, "a snapshot cannot be used");
+                    holdings.broken.push(format!("{name}: {reason}"));
+                }
+            }
+        }
+        Ok(holdings)
+    }
+
+    async fn load(&self, name: &str) -> Result<Loaded, String> {
+        let (head, body) = decode(&self.get(name).await?).map_err(|error| error.to_string())?;
+        let mut segments = Vec::new();
+        for segment in &head.segments {
+            let bytes = self.get(&segment.name).await?;
+            if (bytes.len() as u64, xxh3_64(&bytes)) != (segment.bytes, segment.checksum) {
+                return Err(format!("{} is damaged", segment.name));
+            }
+            segments.push(bytes);
+        }
+        Ok(Loaded { head, body, segments })
+    }
+
+    async fn save(&self, snapshot: ToSave, mut segments: Vec<SegmentRef>, from: i64, now: Timestamp) -> Result<Saved, String> {
+        let ToSave { offset, is_final, state } = snapshot;
+        segments.retain(|segment| segment.expires_day >= state.today);
+        if let Some(segment) = state.segment.filter(|segment| !segment.bytes.is_empty()) {
+            let joined = self.join(&mut segments, segment.bytes).await?;
+            let first = joined.1.unwrap_or(from);
+            let name = format!("segment-{first:020}-{offset:020}.crd");
+            let expires_day = joined.2.max(segment.expires_day);
+            segments.push(SegmentRef { name: name.clone(), bytes: joined.0.len() as u64, checksum: xxh3_64(&joined.0), expires_day });
+            self.put(&name, joined.0).await?;
+        }
+        let SnapshotPlace { stage, topic, partition, log_id, rules } = self.place.clone();
+        let head = SnapshotHead { stage, topic, partition, log_id, offset, rules, is_final, written_at: now, segments: segments.clone() };
+        let bytes = encode(&head, &state.body).map_err(|error| error.to_string())?;
+        self.put(&snapshot_name(offset), bytes).await?;
+        if let Err(reason) = self.clean(offset).await {
+            tracing::warn!(reason, "old snapshots cannot be removed yet");
+        }
+        Ok(Saved { offset, segments })
+    }
+
+    /// Joins the new bytes with the last segments as long as those are not more than twice as large: so there are only
+    /// about log2(size) segments, and each byte is rewritten as often. Returns the bytes, the first offset and the latest expiry.
+    async fn join(&self, segments: &mut Vec<SegmentRef>, new: Vec<u8>) -> Result<(Vec<u8>, Option<i64>, i64), String> {
+        let (mut parts, mut size, mut first, mut expires) = (vec![new], 0, None, i64::MIN);
+        size += parts[0].len() as u64;
+        while let Some(last) = segments.pop_if(|last| last.bytes <= 2 * size) {
+            parts.push(self.get(&last.name).await?);
+            size += last.bytes;
+            expires = expires.max(last.expires_day);
+            first = last.name.get(8..28).and_then(|text| text.parse().ok());
+        }
+        parts.reverse();
+        Ok((parts.concat(), first, expires))
+    }
+
+    /// Removes all but the last snapshots up to `offset` and the segments that none of the remaining ones names.
+    async fn clean(&self, offset: i64) -> Result<(), String> {
+        let names = self.names().await?;
+        let newest = snapshot_name(offset);
+        let ours: Vec<&String> = names.iter().filter(|name| name.starts_with("snapshot-") && **name <= newest).collect();
+        let (gone, kept) = ours.split_at(ours.len().saturating_sub(KEPT));
+        let mut needed = BTreeSet::new();
+        for name in kept.iter().copied().chain(names.iter().filter(|name| name.starts_with("snapshot-") && **name > newest)) {
+            let (head, _) = decode(&self.get(name).await?).map_err(|error| error.to_string())?;
+            needed.extend(head.segments.into_iter().map(|segment| segment.name));
+        }
+        let unneeded = names.iter().filter(|name| name.starts_with("segment-") && !needed.contains(*name));
+        for name in gone.iter().copied().chain(unneeded) {
+            let path = self.path(name);
+            self.store.delete(&path).await.map_err(|error| format!("cannot remove {path}: {error}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn snapshot_name(offset: i64) -> String {
+    format!("snapshot-{offset:020}.crs")
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::local::LocalFileSystem;
+
+    use super::*;
+    use crate::io::SystemClock;
+    use crate::stage::{Segment, StageState};
+
+    fn open(directory: &std::path::Path, handle: &Handle) -> ObjectSnapshots {
+        let store = Arc::new(LocalFileSystem::new_with_prefix(directory).unwrap());
+        let place = SnapshotPlace { stage: "meter".into(), topic: "in".into(), partition: 0, log_id: "c".into(), rules: "r".into() };
+        ObjectSnapshots::new(store, place, Arc::new(SystemClock::default()), handle.clone())
+    }
+
+    fn save(store: &mut ObjectSnapshots, offset: i64) {
+        let segment = Some(Segment { bytes: vec![offset as u8; 10], expires_day: 100 });
+        store.save(ToSave { offset, is_final: false, state: StageState { body: offset.to_string().into_bytes(), segment, today: 5 } });
+        loop {
+            match store.saved() {
+                Some(outcome) => break assert_eq!(outcome.unwrap(), offset),
+                None => std::thread::yield_now(),
+            }
+        }
+    }
+
+    fn files(directory: &std::path::Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            std::fs::read_dir(directory.join("meter/in/0")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_newest_whole_snapshot_comes_back_with_all_its_segments() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = open(directory.path(), runtime.handle());
+        assert_eq!(store.load().unwrap(), Holdings::default());
+        for offset in 1..=20 {
+            save(&mut store, offset);
+        }
+        let names = files(directory.path());
+        assert_eq!(names.iter().filter(|name| name.starts_with("snapshot")).count(), 2, "{names:?}");
+        assert!(names.len() < 12, "{names:?}");
+        let loaded = open(directory.path(), runtime.handle()).load().unwrap().newest.unwrap();
+        assert_eq!((loaded.head.offset, loaded.body), (20, b"20".to_vec()));
+        let all: Vec<u8> = (1..=20).flat_map(|offset| [offset; 10]).collect();
+        assert_eq!(loaded.segments.concat(), all);
+        // The newest is torn: the one before serves, and the damage is told.
+        let newest = directory.path().join("meter/in/0").join(snapshot_name(20));
+        let bytes = std::fs::read(&newest).unwrap();
+        std::fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
+        let holdings = open(directory.path(), runtime.handle()).load().unwrap();
+        assert_eq!(holdings.newest.unwrap().head.offset, 19);
+        assert_eq!(holdings.broken.len(), 1);
+    }
+
+    #[test]
+    fn a_missing_or_damaged_segment_makes_a_snapshot_unusable() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = open(directory.path(), runtime.handle());
+        save(&mut store, 1);
+        let segment = directory.path().join("meter/in/0").join(files(directory.path()).iter().find(|n| n.starts_with("segment")).unwrap());
+        std::fs::write(&segment, [0; 10]).unwrap();
+        let holdings = open(directory.path(), runtime.handle()).load().unwrap();
+        assert_eq!((holdings.newest, holdings.broken.len()), (None, 1));
+        std::fs::remove_file(&segment).unwrap();
+        assert_eq!(open(directory.path(), runtime.handle()).load().unwrap().newest, None);
+    }
+}

@@ -1,0 +1,86 @@
+//! What a stage is: a deterministic fold over one log partition.
+
+use schemas::Timestamp;
+
+use crate::io::{Message, OutRecord, RowBatch};
+
+/// What a stage wants done outside, in order.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// To be produced.
+    pub records: Vec<OutRecord>,
+    /// To be written to tables.
+    pub batches: Vec<RowBatch>,
+}
+
+/// Did the stage take a message?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// Yes.
+    Done,
+    /// Not yet, for this reason (the schema registry is silent): offer it again later.
+    Wait(String),
+}
+
+/// The stage cannot go on with this partition; a person must act.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {text}")]
+pub struct StageError {
+    /// Stable code, documented in `docs/ERRORS.md`.
+    pub code: &'static str,
+    /// What was found, where, and the remedy.
+    pub text: String,
+}
+
+/// An immutable part of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Opaque to the runtime; segments may be joined end to end.
+    pub bytes: Vec<u8>,
+    /// It can be dropped when the stage's `today` is beyond this day number.
+    pub expires_day: i64,
+}
+
+/// A stage's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageState {
+    /// Everything but the segments.
+    pub body: Vec<u8>,
+    /// What was added to the segments since the last snapshot.
+    pub segment: Option<Segment>,
+    /// Day number of event time, for dropping segments.
+    pub today: i64,
+}
+
+/// A deterministic fold. Its state and effects are a function of the log and its rules.
+pub trait Stage: Send {
+    /// Folds one message.
+    ///
+    /// # Errors
+    /// [`StageError`] stops the partition; the message counts as not taken.
+    fn apply(&mut self, message: &Message<'_>, effects: &mut Effects) -> Result<Applied, StageError>;
+
+    /// No message below this offset will come any more.
+    fn skip_to(&mut self, offset: i64);
+
+    /// Sends what changed since the last flush.
+    ///
+    /// # Errors
+    /// [`StageError`]
+    fn flush(&mut self, effects: &mut Effects) -> Result<(), StageError>;
+
+    /// The partition has been silent at its end; `now` is wall-clock time. Decisions taken from it must go out with the effects.
+    fn idle(&mut self, now: Timestamp);
+
+    /// The first offset not yet folded.
+    fn position(&self) -> i64;
+
+    /// The state at [`Stage::position`]; called right after a flush.
+    ///
+    /// # Errors
+    /// [`StageError`]
+    fn state(&mut self) -> Result<StageState, StageError>;
+
+    /// Named figures for metrics (memory in bytes, cells, ...).
+    fn gauges(&self) -> Vec<(&'static str, f64)>;
+}

@@ -12,6 +12,7 @@ pub mod measures;
 pub mod money;
 pub mod partial;
 pub mod reason;
+pub mod rollup;
 pub mod timestamp;
 pub mod tokens;
 pub mod window;

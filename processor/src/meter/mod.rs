@@ -1,0 +1,426 @@
+//! The meter: one input partition's events become cumulative 15-minute cells of every grouping set.
+//!
+//! A pure state machine: what it holds and sends is a function of the log and its rules, never of the clock, of batch sizes or
+//! of the moments of flushing. Limits: an identity is known for the horizon (35 days) of event time; a cell is
+//! held until its bucket is sealed.
+
+mod bucket_table;
+mod dedup;
+mod interner;
+mod rules;
+mod series;
+mod snapshot;
+
+use std::collections::HashMap;
+
+use schemas::measures::{MAX_EVENTS, Priced};
+use schemas::partial::{BlockBuilder, BlockHeader};
+use schemas::{Accounts, Bucket, Dimension, Event, Measures, Outcome, Reason, Rejection, Timestamp};
+
+use self::bucket_table::BucketTable;
+use self::dedup::{Dedup, Seen};
+pub use self::rules::{MeterPlace, MeterRules};
+pub use self::series::shard_of;
+use self::series::{SeriesId, SeriesIndex};
+pub use self::snapshot::{SNAPSHOT_VERSION, SnapshotError};
+use crate::pricing::{PriceSlot, PricedEvent, Pricer};
+
+/// Bytes of cells after which a block is sent before the flush is complete.
+const BLOCK_BYTES: usize = 512 * 1024;
+/// Dead series tolerated before the index is rebuilt.
+const DEAD_SERIES: usize = 16_384;
+
+/// What became of an event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fate {
+    /// It is in the cells, with this price.
+    Counted(PricedEvent),
+    /// It was there before.
+    Duplicate,
+    /// A dead letter, with this outcome and reason.
+    Refused(Outcome, Rejection),
+}
+
+/// A limit of the meter is reached and the partition cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MeterError {
+    /// More identities within the horizon than configured.
+    #[error("deduplication holds {held} identities, its limit (meter.max_identities): raise the limit, or add partitions")]
+    TooManyIdentities {
+        /// How many.
+        held: usize,
+    },
+}
+
+/// A block for one partition of the partials topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardBlock {
+    /// The partition.
+    pub shard: i32,
+    /// See [`schemas::partial`].
+    pub bytes: Vec<u8>,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Meter {
+    rules: MeterRules,
+    place: MeterPlace,
+    pricer: Pricer,
+    slots: HashMap<[u32; 3], PriceSlot>,
+    price_keys: [interner::Interner; 3],
+    accounts: Accounts,
+    /// Largest `occurred_at` counted.
+    watermark: Timestamp,
+    /// Every bucket that ends at or before this is closed.
+    closed_before: Timestamp,
+    index: SeriesIndex,
+    /// Open buckets; few, and the last one is nearly always the one wanted.
+    tables: Vec<BucketTable>,
+    cells: usize,
+    dedup: Dedup,
+    builders: Vec<BlockBuilder>,
+    /// Finished blocks that nobody has taken yet.
+    blocks: Vec<ShardBlock>,
+    sealed: Vec<(Bucket, i64)>,
+    /// Did anything happen since the last flush?
+    unsent: bool,
+    scratch: Vec<u8>,
+    memberships: Vec<(u16, SeriesId)>,
+}
+
+impl Meter {
+    /// A meter that has read nothing; the log begins at `offset`.
+    pub fn new(rules: MeterRules, place: MeterPlace, pricer: Pricer, offset: i64) -> Self {
+        let shards = place.shards.max(1) as usize;
+        Meter {
+            index: SeriesIndex::new(&rules.sets, shards as u32),
+            dedup: Dedup::new(rules.horizon_us),
+            accounts: Accounts::starting_at(offset),
+            watermark: Timestamp::MIN,
+            closed_before: Timestamp::MIN,
+            slots: HashMap::new(),
+            price_keys: Default::default(),
+            tables: Vec::new(),
+            cells: 0,
+            builders: (0..shards).map(|_| BlockBuilder::default()).collect(),
+            blocks: Vec::new(),
+            sealed: Vec::new(),
+            unsent: false,
+            scratch: Vec::new(),
+            memberships: Vec::new(),
+            rules,
+            place,
+            pricer,
+        }
+    }
+
+    /// What became of every offset so far.
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// The largest event time counted.
+    pub fn watermark(&self) -> Timestamp {
+        self.watermark
+    }
+
+    /// Cells in memory.
+    pub fn cells(&self) -> usize {
+        self.cells
+    }
+
+    /// Identities in memory.
+    pub fn identities(&self) -> usize {
+        self.dedup.len()
+    }
+
+    /// Bytes in memory, about.
+    pub fn bytes(&self) -> usize {
+        self.dedup.bytes() + self.index.bytes() + self.tables.iter().map(BucketTable::bytes).sum::<usize>()
+    }
+
+    /// Accounts for a message that is no event: a dead letter (`Rejected`) or none of a producer's (`Skipped`).
+    pub fn refuse(&mut self, offset: i64, outcome: Outcome) {
+        self.accounts.record(offset, outcome);
+        self.unsent = true;
+    }
+
+    /// Accounts for a gap in the log: no message has an offset below this one any more.
+    pub fn skip_to(&mut self, offset: i64) {
+        if offset > self.accounts.next_offset {
+            self.accounts.skip_to(offset);
+            self.unsent = true;
+        }
+    }
+
+    /// Folds one event.
+    ///
+    /// # Errors
+    /// [`MeterError`]; the event is then not accounted for.
+    pub fn fold(&mut self, offset: i64, log_time: Timestamp, event: &Event<'_>) -> Result<Fate, MeterError> {
+        if self.dedup.len() >= self.rules.max_identities {
+            return Err(MeterError::TooManyIdentities { held: self.dedup.len() });
+        }
+        let fate = self.judge(offset, log_time, event);
+        let outcome = match &fate {
+            Fate::Counted(_) => Outcome::Counted,
+            Fate::Duplicate => Outcome::Duplicate,
+            Fate::Refused(outcome, _) => *outcome,
+        };
+        self.accounts.record(offset, outcome);
+        self.unsent = true;
+        if outcome == Outcome::Counted && event.occurred_at > self.watermark {
+            self.advance(event.occurred_at);
+        }
+        Ok(fate)
+    }
+
+    /// The checks in the contract's order: rejected, late, then duplicate or conflict.
+    fn judge(&mut self, offset: i64, log_time: Timestamp, event: &Event<'_>) -> Fate {
+        if event.occurred_at > log_time.plus(self.rules.future_us) {
+            let detail = format!(
+                "occurred_at is {}, more than {} s after the record's Kafka timestamp {log_time}: check the producer's clock",
+                event.occurred_at,
+                self.rules.future_us / 1_000_000
+            );
+            return Fate::Refused(Outcome::Rejected, Rejection::new(Reason::OccurredAtInFuture, detail));
+        }
+        if event.occurred_at < self.watermark.plus(-self.rules.horizon_us) {
+            let detail = format!(
+                "occurred_at is {}, more than {} days before the partition's newest event {}: such events are not counted, correct the period with an adjustment or a backfill",
+                event.occurred_at,
+                self.rules.horizon_us / 86_400_000_000,
+                self.watermark
+            );
+            return Fate::Refused(Outcome::Late, Rejection::new(Reason::TooLate, detail));
+        }
+        let fingerprint = event.fingerprint(&mut self.scratch);
+        let meaning = event.meaning(&mut self.scratch);
+        match self.dedup.look_up(fingerprint, meaning, self.watermark) {
+            Seen::Same => return Fate::Duplicate,
+            Seen::Other => {
+                let detail = format!(
+                    "an event with source {:?} and event_id {:?} but another meaning was counted before: give every event its own id; to correct one, send an adjustment",
+                    shortened(event.source),
+                    shortened(event.event_id)
+                );
+                return Fate::Refused(Outcome::Conflict, Rejection::new(Reason::Conflict, detail));
+            }
+            Seen::New => {}
+        }
+        let slot = self.price_slot(event);
+        let priced = match self.pricer.price(slot, event) {
+            Ok(priced) => priced,
+            Err(rejection) => return Fate::Refused(Outcome::Rejected, rejection),
+        };
+        if let Err(rejection) = self.count(offset, event, &priced.priced) {
+            return Fate::Refused(Outcome::Rejected, rejection);
+        }
+        self.dedup.insert(fingerprint, meaning, event.occurred_at);
+        Fate::Counted(priced)
+    }
+
+    /// The price slot of the event's provider, model and tier; the pricer is asked once per triple.
+    fn price_slot(&mut self, event: &Event<'_>) -> PriceSlot {
+        let names = [Dimension::Provider, Dimension::Model, Dimension::Tier].map(|dimension| event.dimension(dimension));
+        let mut key = [0; 3];
+        for position in 0..3 {
+            key[position] = self.price_keys[position].intern(names[position]);
+        }
+        if let Some(slot) = self.slots.get(&key) {
+            return *slot;
+        }
+        // Bounded against a flood of invented model names: the cache starts anew.
+        if self.slots.len() >= 100_000 {
+            self.slots.clear();
+            self.price_keys = Default::default();
+            self.pricer.forget_slots();
+            return self.price_slot(event);
+        }
+        let slot = self.pricer.resolve(names[0], names[1], names[2]);
+        self.slots.insert(key, slot);
+        slot
+    }
+
+    fn count(&mut self, offset: i64, event: &Event<'_>, priced: &Priced) -> Result<(), Rejection> {
+        let measures = Measures::of(event, priced);
+        let table = self.table_of(Bucket::of(event.occurred_at), offset);
+        if self.tables[table].events >= MAX_EVENTS {
+            return Err(Rejection::new(Reason::SumOverflow, "the window holds as many events as can be summed exactly: add partitions"));
+        }
+        self.tables[table].events += 1;
+        let mut memberships = std::mem::take(&mut self.memberships);
+        self.index.of_event(event, &mut memberships);
+        for (set, series) in &memberships {
+            let cell = self.cell_of(table, usize::from(*set), *series);
+            self.tables[table].count(cell, offset + 1, &measures);
+        }
+        self.memberships = memberships;
+        Ok(())
+    }
+
+    #[inline]
+    fn cell_of(&mut self, table: usize, set: usize, series: SeriesId) -> usize {
+        if let Some(cell) = self.tables[table].find(series) {
+            return cell;
+        }
+        let over_limit = self.tables[table].series_per_set[set] >= self.rules.sets[set].max_series;
+        let series = if over_limit { self.index.other(set) } else { series };
+        if let Some(cell) = self.tables[table].find(series) {
+            return cell;
+        }
+        self.cells += 1;
+        self.tables[table].add(series, set)
+    }
+
+    /// The open table of a bucket; the last one first, because events come nearly in order.
+    #[inline]
+    fn table_of(&mut self, bucket: Bucket, offset: i64) -> usize {
+        if let Some(found) = self.tables.iter().rposition(|table| table.bucket == bucket) {
+            return found;
+        }
+        if self.cells >= self.rules.max_cells {
+            self.seal_oldest();
+        }
+        let seal_at = bucket.end().max(self.watermark).plus(self.rules.retain_us);
+        self.tables.push(BucketTable::new(bucket, offset, seal_at, self.rules.sets.len()));
+        self.tables.len() - 1
+    }
+
+    /// Moves the watermark. When that closes buckets, everything is sent as it stands at this offset, so that what the
+    /// monitor holds when it learns of the closing is the closing value.
+    fn advance(&mut self, watermark: Timestamp) {
+        self.watermark = watermark;
+        let closed_before = Bucket::of(watermark.plus(-self.rules.lateness_us)).start();
+        if closed_before <= self.closed_before {
+            return;
+        }
+        self.closed_before = closed_before;
+        self.send_dirty();
+        self.seal(|table| table.seal_at <= watermark);
+        self.finish_flush();
+        self.dedup.sweep(watermark);
+        self.compact_index();
+    }
+
+    fn seal(&mut self, due: impl Fn(&BucketTable) -> bool) {
+        let sealed = &mut self.sealed;
+        let cells = &mut self.cells;
+        self.tables.retain(|table| {
+            let goes = due(table);
+            if goes {
+                sealed.push((table.bucket, table.generation));
+                *cells -= table.cells.len();
+            }
+            !goes
+        });
+    }
+
+    fn seal_oldest(&mut self) {
+        if let Some(oldest) = self.tables.iter().map(|table| table.bucket).min() {
+            self.send_dirty();
+            self.seal(|table| table.bucket == oldest);
+            self.finish_flush();
+        }
+    }
+
+    /// The partition has been silent at its end until `now`: closes what a running stream would have closed. The caller
+    /// decides by the wall clock; the decision is in the block that this sends.
+    pub fn idle(&mut self, now: Timestamp) {
+        let closed_before = Bucket::of(now.plus(-self.rules.lateness_us)).start();
+        if closed_before > self.closed_before {
+            self.closed_before = closed_before;
+            self.unsent = true;
+            self.flush();
+        }
+    }
+
+    /// Makes blocks of everything that changed since the last flush.
+    pub fn flush(&mut self) {
+        if self.unsent {
+            self.send_dirty();
+            self.finish_flush();
+        }
+    }
+
+    /// The blocks made so far, in the order in which they must be sent.
+    pub fn take_blocks(&mut self) -> std::vec::Drain<'_, ShardBlock> {
+        self.blocks.drain(..)
+    }
+
+    fn send_dirty(&mut self) {
+        for table in 0..self.tables.len() {
+            let mut dirty = std::mem::take(&mut self.tables[table].dirty);
+            for cell in dirty.drain(..) {
+                let (bucket, generation) = (self.tables[table].bucket, self.tables[table].generation);
+                let cell = &mut self.tables[table].cells[cell as usize];
+                cell.dirty = false;
+                let shard = self.index.shard(cell.series);
+                let builder = &mut self.builders[shard];
+                builder.push(
+                    self.index.set_name(cell.series),
+                    self.index.values(cell.series),
+                    bucket,
+                    generation,
+                    cell.version,
+                    &cell.measures,
+                );
+                if builder.len() >= BLOCK_BYTES {
+                    let header = header(&self.place, self.accounts, self.closed_before, false, Vec::new());
+                    self.blocks.push(ShardBlock { shard: shard as i32, bytes: builder.finish(&header) });
+                }
+            }
+            self.tables[table].dirty = dirty;
+        }
+    }
+
+    /// The last block of a flush, for every shard.
+    fn finish_flush(&mut self) {
+        let sealed = std::mem::take(&mut self.sealed);
+        for (shard, builder) in self.builders.iter_mut().enumerate() {
+            let header = header(&self.place, self.accounts, self.closed_before, true, sealed.clone());
+            self.blocks.push(ShardBlock { shard: shard as i32, bytes: builder.finish(&header) });
+        }
+        self.unsent = false;
+    }
+
+    /// Numbers the living series anew when most are dead.
+    fn compact_index(&mut self) {
+        if self.index.len() <= 2 * self.cells + DEAD_SERIES {
+            return;
+        }
+        let fresh = self.index.emptied();
+        let old = std::mem::replace(&mut self.index, fresh);
+        let index = &mut self.index;
+        let tables = std::mem::take(&mut self.tables);
+        self.tables =
+            tables.into_iter().map(|table| table.renumbered(|series| index.of_texts(old.set_of(series), old.values(series)))).collect();
+    }
+}
+
+fn header<'a>(
+    place: &'a MeterPlace,
+    accounts: Accounts,
+    closed_before: Timestamp,
+    is_last: bool,
+    sealed: Vec<(Bucket, i64)>,
+) -> BlockHeader<'a> {
+    BlockHeader {
+        topic: &place.topic,
+        partition: place.partition,
+        inputs: place.inputs,
+        shards: place.shards,
+        is_last,
+        accounts,
+        closed_before,
+        sealed,
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests;

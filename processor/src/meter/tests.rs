@@ -1,0 +1,259 @@
+use std::collections::{BTreeMap, HashMap};
+
+use proptest::prelude::*;
+use schemas::partial::Block;
+use schemas::timestamp::{DAY_US, HOUR_US, MINUTE_US};
+use schemas::{Amount, Currency, GroupingSet, Kind, Money, Tokens};
+
+use super::*;
+
+const T0: Timestamp = Timestamp::from_micros(1_795_305_600_000_000); // 2026-11-22T00:00:00Z
+
+fn pricer() -> Pricer {
+    Pricer::without_prices()
+}
+
+fn meter_with(rules: MeterRules) -> Meter {
+    Meter::new(rules, MeterPlace { topic: "in".into(), partition: 0, inputs: 1, shards: 2 }, pricer(), 0)
+}
+
+fn meter() -> Meter {
+    meter_with(MeterRules::new(GroupingSet::defaults()))
+}
+
+fn event<'a>(id: &'a str, user: &'a str, at: Timestamp, cents: i64) -> Event<'a> {
+    let mut dimensions = [""; Dimension::COUNT];
+    dimensions[Dimension::UserId as usize] = user;
+    dimensions[Dimension::Service as usize] = "S3";
+    Event {
+        source: "test",
+        event_id: id,
+        occurred_at: at,
+        kind: Kind::Cost,
+        adjusts: "",
+        dimensions,
+        tokens: Tokens::default(),
+        usage_known: true,
+        amount: Some(Amount { value: Money::from_units(i128::from(cents) * 10_i128.pow(16)), currency: Currency::USD }),
+        revenue: None,
+        latency_ms: None,
+        status: "",
+        error_type: "",
+        tags: &[],
+        attributes: &[],
+    }
+}
+
+/// What a reader of the blocks knows: the last value of every cell.
+#[derive(Default)]
+struct Reader {
+    cells: HashMap<(String, Vec<String>, Bucket, i64), (i64, Measures)>,
+    sealed: Vec<(Bucket, i64)>,
+    accounts: Accounts,
+}
+
+impl Reader {
+    fn take(&mut self, meter: &mut Meter) {
+        for block in meter.take_blocks() {
+            let block = Block::read(&block.bytes).unwrap();
+            block
+                .for_each_cell(|cell| {
+                    let key = (cell.set.to_owned(), cell.values.iter().map(|v| (*v).to_owned()).collect(), cell.bucket, cell.generation);
+                    let held = self.cells.entry(key).or_insert((0, Measures::EMPTY));
+                    if cell.version > held.0 {
+                        *held = (cell.version, cell.measures);
+                    }
+                })
+                .unwrap();
+            self.sealed.extend(&block.header.sealed);
+            self.accounts = block.header.accounts;
+        }
+    }
+
+    fn totals(&self, set: &str) -> BTreeMap<(Vec<String>, Bucket), (u64, Money)> {
+        let mut totals = BTreeMap::new();
+        for ((name, values, bucket, _), (_, measures)) in &self.cells {
+            if name == set {
+                let total: &mut (u64, Money) = totals.entry((values.clone(), *bucket)).or_default();
+                *total = (total.0 + measures.events, total.1.checked_add(measures.cost).unwrap());
+            }
+        }
+        totals
+    }
+}
+
+#[test]
+fn each_check_has_its_outcome_in_the_order_of_the_contract() {
+    let mut meter = meter();
+    let log_time = T0.plus(DAY_US);
+    let mut fold = |offset, event: Event<'_>| match meter.fold(offset, log_time, &event).unwrap() {
+        Fate::Counted(_) => "counted",
+        Fate::Duplicate => "duplicate",
+        Fate::Refused(_, rejection) => rejection.reason.code(),
+    };
+    assert_eq!(fold(0, event("a", "u", T0, 1)), "counted");
+    assert_eq!(fold(1, event("a", "u", T0, 1)), "duplicate");
+    assert_eq!(fold(2, event("a", "u", T0, 2)), "conflict");
+    assert_eq!(fold(3, event("a", "u", T0.plus(1), 1)), "conflict");
+    assert_eq!(fold(4, event("b", "u", log_time.plus(5 * MINUTE_US), 1)), "counted");
+    assert_eq!(fold(5, event("c", "u", log_time.plus(5 * MINUTE_US + 1), 1)), "occurred_at_in_future");
+    let oldest = log_time.plus(5 * MINUTE_US - 35 * DAY_US);
+    assert_eq!(fold(6, event("d", "u", oldest, 1)), "counted");
+    assert_eq!(fold(7, event("a", "u", oldest.plus(-1), 1)), "too_late");
+    // Late and rejected ones do not take the id.
+    assert_eq!(fold(8, event("c", "u", T0, 1)), "counted");
+    let accounts = *meter.accounts();
+    assert_eq!((accounts.counted, accounts.duplicate, accounts.conflict, accounts.late, accounts.rejected), (4, 1, 2, 1, 1));
+    assert!(accounts.is_conserved());
+}
+
+#[test]
+fn a_flush_sends_cumulative_values_of_what_changed() {
+    let (mut meter, mut reader) = (meter(), Reader::default());
+    meter.fold(0, T0, &event("a", "u1", T0, 5)).unwrap();
+    meter.fold(1, T0, &event("b", "u2", T0, 7)).unwrap();
+    meter.flush();
+    reader.take(&mut meter);
+    meter.fold(2, T0, &event("c", "u1", T0, 1)).unwrap();
+    meter.flush();
+    reader.take(&mut meter);
+    let users = reader.totals("user");
+    assert_eq!(users[&(vec!["u1".to_owned()], Bucket::of(T0))], (2, "0.06".parse().unwrap()));
+    assert_eq!(reader.totals("total")[&(vec![], Bucket::of(T0))], (3, "0.13".parse().unwrap()));
+    assert_eq!(reader.accounts.next_offset, 3);
+    meter.flush();
+    assert_eq!(meter.take_blocks().len(), 0, "nothing happened, nothing is sent");
+}
+
+#[test]
+fn a_late_event_after_sealing_opens_a_generation_of_its_own() {
+    let (mut meter, mut reader) = (meter(), Reader::default());
+    meter.fold(0, T0, &event("a", "u", T0, 5)).unwrap();
+    meter.fold(1, T0.plus(DAY_US), &event("b", "u", T0.plus(3 * HOUR_US), 5)).unwrap();
+    meter.fold(2, T0.plus(DAY_US), &event("c", "u", T0, 5)).unwrap();
+    meter.flush();
+    reader.take(&mut meter);
+    assert_eq!(reader.sealed, [(Bucket::of(T0), 0), (Bucket::of(T0), 0)], "told to both shards");
+    let generations: Vec<i64> = reader.cells.keys().filter(|key| key.0 == "total" && key.2 == Bucket::of(T0)).map(|key| key.3).collect();
+    assert_eq!(generations.len(), 2);
+    assert_eq!(reader.totals("total")[&(vec![], Bucket::of(T0))].0, 2);
+}
+
+#[test]
+fn over_the_limit_of_a_set_values_are_counted_under_other_and_totals_stay_exact() {
+    let mut rules = MeterRules::new(GroupingSet::defaults());
+    for set in &mut rules.sets {
+        set.max_series = 3;
+    }
+    let (mut meter, mut reader) = (meter_with(rules), Reader::default());
+    for user in 0..10_i64 {
+        let name = format!("u{user}");
+        meter.fold(user, T0, &event(&name, &name, T0, 1)).unwrap();
+    }
+    meter.flush();
+    reader.take(&mut meter);
+    let users = reader.totals("user");
+    assert_eq!(users.len(), 4);
+    assert_eq!(users[&(vec!["__other__".to_owned()], Bucket::of(T0))].0, 7);
+    assert_eq!(reader.totals("total")[&(vec![], Bucket::of(T0))].0, 10);
+}
+
+#[test]
+fn a_filtered_set_takes_only_what_it_names() {
+    let filter = vec![(Dimension::UserId, vec!["u1".to_owned(), "u2".to_owned()])];
+    let set = GroupingSet { filter, ..GroupingSet::new("budget:x", &[]) };
+    let (mut meter, mut reader) = (meter_with(MeterRules::new(vec![set])), Reader::default());
+    for (offset, user) in ["u1", "u2", "u3", ""].into_iter().enumerate() {
+        meter.fold(offset as i64, T0, &event(user, user, T0, 1)).unwrap();
+    }
+    meter.flush();
+    reader.take(&mut meter);
+    assert_eq!(reader.totals("budget:x")[&(vec![], Bucket::of(T0))].0, 2);
+}
+
+#[test]
+fn a_limit_of_identities_stops_instead_of_forgetting() {
+    let mut meter = meter_with(MeterRules { max_identities: 1, ..MeterRules::new(GroupingSet::defaults()) });
+    meter.fold(0, T0, &event("a", "u", T0, 1)).unwrap();
+    assert_eq!(meter.fold(1, T0, &event("b", "u", T0, 1)), Err(MeterError::TooManyIdentities { held: 1 }));
+    assert_eq!(meter.accounts().next_offset, 1);
+}
+
+#[test]
+fn a_flood_of_values_does_not_grow_the_index_for_ever() {
+    let mut meter = meter();
+    for number in 0..200_000_i64 {
+        let name = format!("u{number}");
+        meter.fold(number, T0.plus(DAY_US), &event(&name, &name, T0.plus(number * 200_000), 1)).unwrap();
+        meter.take_blocks();
+    }
+    assert!(meter.index.len() < 80_000, "{} series, {} cells", meter.index.len(), meter.cells());
+}
+
+#[test]
+fn state_of_another_version_partition_or_shard_count_is_refused() {
+    let mut bytes = meter().snapshot().unwrap();
+    let rules = || MeterRules::new(GroupingSet::defaults());
+    let place = MeterPlace { topic: "in".into(), partition: 0, inputs: 1, shards: 2 };
+    let restore = |bytes: &[u8], place: &MeterPlace| Meter::restore(bytes, rules(), place.clone(), pricer()).map(|_| ());
+    assert!(restore(&bytes, &place).is_ok());
+    assert!(matches!(restore(&bytes, &MeterPlace { partition: 1, ..place.clone() }), Err(SnapshotError::Foreign { .. })));
+    assert!(matches!(restore(&bytes, &MeterPlace { shards: 3, ..place.clone() }), Err(SnapshotError::Shards { found: 2, wanted: 3 })));
+    assert!(matches!(restore(&bytes[..3], &place), Err(SnapshotError::Malformed(_))));
+    bytes[0] = 9;
+    assert_eq!(restore(&bytes, &place), Err(SnapshotError::Version(9)));
+}
+
+/// A made-up event: id, user, minutes after T0, cents.
+type Made = (u8, u8, i64, i64);
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// The disturbed meter flushes at other moments and is twice killed and restored from a snapshot, so that it sends again what
+    /// was sent before. A reader of all blocks ends with the same totals as a plain recount.
+    #[test]
+    fn a_crashed_and_restored_run_equals_a_plain_recount(
+        made in prop::collection::vec((0_u8..60, 0_u8..5, 0_i64..600, 1_i64..100), 1..120),
+        flushes in prop::collection::vec(any::<bool>(), 120), snapshot_at in 0_usize..120, crash_after in 0_usize..60,
+    ) {
+        let names: Vec<(String, String)> = made.iter().map(|(id, user, ..)| (format!("e{id}"), format!("u{user}"))).collect();
+        let at = |made: &Made, index: usize| event(&names[index].0, &names[index].1, T0.plus(made.2 * MINUTE_US), made.3);
+        let log_time = T0.plus(DAY_US);
+        let (mut undisturbed, mut plain) = (meter(), BTreeMap::new());
+        for (index, m) in made.iter().enumerate() {
+            if let Fate::Counted(_) = undisturbed.fold(index as i64, log_time, &at(m, index)).unwrap() {
+                let total: &mut (u64, Money) = plain.entry((vec![names[index].1.clone()], Bucket::of(at(m, index).occurred_at))).or_default();
+                *total = (total.0 + 1, total.1.checked_add(Money::from_units(i128::from(m.3) * 10_i128.pow(16))).unwrap());
+            }
+        }
+        let (mut disturbed, mut reader, mut saved, mut segments) = (meter(), Reader::default(), None, Vec::new());
+        let mut index = 0;
+        let mut crashed = false;
+        while index < made.len() {
+            disturbed.fold(index as i64, log_time, &at(&made[index], index)).unwrap();
+            index += 1;
+            if flushes[index - 1] {
+                disturbed.flush();
+            }
+            reader.take(&mut disturbed);
+            if index == snapshot_at {
+                disturbed.flush();
+                reader.take(&mut disturbed);
+                segments.push(disturbed.take_segment().0);
+                saved = Some((disturbed.snapshot().unwrap(), index));
+            }
+            if let Some((bytes, offset)) = saved.as_ref().filter(|(_, offset)| !crashed && index == offset + crash_after) {
+                let place = MeterPlace { topic: "in".into(), partition: 0, inputs: 1, shards: 2 };
+                disturbed = Meter::restore(bytes, MeterRules::new(GroupingSet::defaults()), place, pricer()).unwrap();
+                segments.iter().for_each(|segment| disturbed.restore_segment(segment));
+                (index, crashed) = (*offset, true);
+            }
+        }
+        disturbed.flush();
+        reader.take(&mut disturbed);
+        prop_assert_eq!(reader.totals("user"), plain);
+        prop_assert_eq!(disturbed.accounts(), undisturbed.accounts());
+        prop_assert!(disturbed.accounts().is_conserved());
+    }
+}

@@ -1,1 +1,4 @@
-//! placeholder
+//! Events in: from Kafka to decoded, checked events.
+
+pub mod codec;
+pub mod registry;

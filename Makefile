@@ -1,0 +1,43 @@
+# Cost Rhythm. `make help` lists the targets.
+SHELL := /bin/bash
+CARGO ?= cargo
+
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## install what building and running needs (Debian packages, the embedded engine)
+	@scripts/install-deps.sh build engine
+	@scripts/install-engine.sh >/dev/null
+
+deps-kafka: ## install Apache Kafka and the schema registry for tests and local use
+	@scripts/install-deps.sh kafka
+	@scripts/kafka.sh install
+
+demo: deps ## the whole pipeline on embedded parts, fed with real traces
+	$(CARGO) run --release --locked -- demo
+
+test: deps deps-kafka ## format, lints, tests, docs: all that CI runs
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) test --locked --workspace
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+	@scripts/check-stack.sh
+
+lint: ## format and lints only
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+bench: deps deps-kafka ## the figures of the README
+	$(CARGO) bench --locked -p ingest --bench decode
+	$(CARGO) bench --locked -p processor --bench fold
+	$(CARGO) bench --locked -p cost-rhythm --bench pipeline
+
+kafka-up: deps-kafka ## start Apache Kafka and the schema registry on loopback
+	@scripts/kafka.sh up --registry
+
+kafka-down: ## stop them
+	@scripts/kafka.sh down
+
+.PHONY: help deps deps-kafka demo test lint bench kafka-up kafka-down

@@ -1,0 +1,189 @@
+//! Reading the configuration: defaults, then the file, then the environment; then the rules between keys.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::Figment;
+use figment::providers::{Env, Format, Toml};
+
+use super::{Config, Secret, Security};
+
+/// The file with every default.
+const DEFAULTS: &str = include_str!("../../cost-rhythm.toml");
+/// Kafka's default session timeout, which the consumers use.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not there or cannot be read.
+    #[error("CR-3001: cannot read {path}: {reason}")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// Syntax, an unknown key, a wrong type.
+    #[error("CR-3002: {0}")]
+    Invalid(String),
+    /// Keys that do not go together.
+    #[error("CR-3003: {key} = {value}: {remedy}")]
+    Inconsistent {
+        /// Which key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+}
+
+/// Reads the configuration; without a file, the defaults and the environment.
+///
+/// # Errors
+/// [`ConfigError`]
+pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
+    let mut figment = Figment::from(Toml::string(DEFAULTS));
+    let mut base_dir = PathBuf::new();
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(path).map_err(|reason| ConfigError::Unreadable { path: path.to_owned(), reason })?;
+        refuse_secrets(&text, path)?;
+        figment = figment.merge(Toml::string(&text));
+        base_dir = path.parent().unwrap_or(Path::new("")).to_owned();
+    }
+    let figment = figment.merge(Env::prefixed("COST_RHYTHM__").split("__"));
+    let mut config: Config = figment.extract().map_err(|error| ConfigError::Invalid(explain(&error, file)))?;
+    config.base_dir = base_dir;
+    read_secrets(&mut config)?;
+    check(&config)?;
+    Ok(config)
+}
+
+fn explain(error: &figment::Error, file: Option<&Path>) -> String {
+    let place = file.map_or_else(|| "configuration".to_owned(), |path| path.display().to_string());
+    let whole = error.clone().into_iter().map(|e| e.to_string()).collect::<Vec<_>>().join("; ");
+    format!("{place}: {whole} (all keys and their defaults are in cost-rhythm.toml)")
+}
+
+/// A secret in the file would end up in a repository.
+fn refuse_secrets(text: &str, path: &Path) -> Result<(), ConfigError> {
+    let table: toml::Table = text.parse().map_err(|error| ConfigError::Invalid(format!("{}: {error}", path.display())))?;
+    for (section, value) in &table {
+        if value.get("password").is_some() {
+            let upper = section.to_uppercase();
+            return Err(ConfigError::Invalid(format!("{}: {section}.password: secrets do not belong in this file: set COST_RHYTHM__{upper}__PASSWORD or {section}.password_file", path.display())));
+        }
+    }
+    Ok(())
+}
+
+fn read_secrets(config: &mut Config) -> Result<(), ConfigError> {
+    let base = config.base_dir.clone();
+    for (file, secret) in [
+        (&config.kafka.password_file, &mut config.kafka.password),
+        (&config.registry.password_file, &mut config.registry.password),
+        (&config.clickhouse.password_file, &mut config.clickhouse.password),
+    ] {
+        if !file.as_os_str().is_empty() {
+            let path = base.join(file);
+            let text = std::fs::read_to_string(&path).map_err(|reason| ConfigError::Unreadable { path, reason })?;
+            *secret = Secret::new(text.trim_end_matches(['\n', '\r']));
+        }
+    }
+    Ok(())
+}
+
+/// The rules between keys.
+fn check(config: &Config) -> Result<(), ConfigError> {
+    let fail = |key, value: String, remedy| Err(ConfigError::Inconsistent { key, value, remedy });
+    let (windows, kafka) = (&config.windows, &config.kafka);
+    if config.run.shutdown_grace >= SESSION_TIMEOUT {
+        return fail("run.shutdown_grace", format!("{:?}", config.run.shutdown_grace), "must be below Kafka's session timeout of 45 s, or partitions are given away while they are being finished");
+    }
+    if windows.retain < windows.lateness {
+        return fail("windows.retain", format!("{:?}", windows.retain), "must not be shorter than windows.lateness");
+    }
+    if windows.horizon.as_secs() % 86_400 != 0 || windows.horizon.is_zero() {
+        return fail("windows.horizon", format!("{:?}", windows.horizon), "must be a whole number of days");
+    }
+    if windows.horizon < windows.retain {
+        return fail("windows.horizon", format!("{:?}", windows.horizon), "must not be shorter than windows.retain");
+    }
+    if config.flush.interval > config.flush.interval_behind {
+        return fail("flush.interval", format!("{:?}", config.flush.interval), "must not be longer than flush.interval_behind");
+    }
+    let mut topics = [&kafka.events_topic, &kafka.partials_topic, &kafka.dead_letters_topic, &kafka.alerts_topic];
+    topics.sort();
+    if let Some(pair) = topics.windows(2).find(|pair| pair[0] == pair[1]) {
+        return fail("kafka.*_topic", pair[0].clone(), "every topic needs a name of its own");
+    }
+    if matches!(kafka.security, Security::SaslPlaintext | Security::SaslTls) && (kafka.username.is_empty() || kafka.password.is_empty()) {
+        return fail("kafka.security", format!("{:?}", kafka.security), "needs kafka.username and COST_RHYTHM__KAFKA__PASSWORD or kafka.password_file");
+    }
+    if config.limits.max_series == 0 {
+        return fail("limits.max_series", "0".to_owned(), "must be at least 1");
+    }
+    let mut names: Vec<&str> = config.grouping_set.iter().map(|set| set.name.as_str()).collect();
+    names.sort_unstable();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return fail("grouping_set.name", pair[0].to_owned(), "stands twice: every grouping set needs a name of its own");
+    }
+    let plain = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if let Some(set) = config.grouping_set.iter().find(|set| !plain(&set.name) || set.key.len() > schemas::grouping::MAX_KEY) {
+        return fail("grouping_set.name", set.name.clone(), "must be lower-case letters, digits and _, with at most 8 dimensions in its key");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(text: &str) -> Result<Config, ConfigError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("c.toml");
+        std::fs::write(&path, text).unwrap();
+        load(Some(&path))
+    }
+
+    #[test]
+    fn the_shipped_file_holds_every_default() {
+        let config = load(None).unwrap();
+        assert_eq!(config.kafka.brokers, "127.0.0.1:9092");
+        assert_eq!(config.grouping_sets().len(), 12);
+    }
+
+    #[test]
+    fn a_key_of_the_file_wins_over_the_default() {
+        assert_eq!(with("[kafka]\nbrokers = \"b:1\"").unwrap().kafka.brokers, "b:1");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_remedy() {
+        for (text, named) in [
+            ("[kafka]\nbroker = \"x\"", "broker"),
+            ("[kafka]\nbrokers = 7", "brokers"),
+            ("[windows]\nretain = \"1 hour\"", "retain"),
+            ("[windows]\nretain = \"1s\"", "windows.retain"),
+            ("[windows]\nhorizon = \"36h\"", "windows.horizon"),
+            ("[run]\nshutdown_grace = \"60s\"", "run.shutdown_grace"),
+            ("[kafka]\nalerts_topic = \"usage-events\"", "usage-events"),
+            ("[kafka]\nsecurity = \"sasl_tls\"", "kafka.username"),
+            ("[clickhouse]\npassword = \"x\"", "COST_RHYTHM__CLICKHOUSE__PASSWORD"),
+            ("[[grouping_set]]\nname = \"A b\"\nkey = []", "grouping_set.name"),
+            ("[[grouping_set]]\nname = \"x\"\nkey = [\"colour\"]", "colour"),
+            ("[kafka", "c.toml"),
+        ] {
+            let error = with(text).unwrap_err().to_string();
+            assert!(error.contains(named), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn secrets_never_print() {
+        let mut config = load(None).unwrap();
+        config.kafka.password = Secret::new("hunter2");
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}

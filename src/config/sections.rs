@@ -1,0 +1,313 @@
+//! The sections of the configuration file.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemas::Dimension;
+use serde::{Deserialize, Deserializer};
+
+use super::Secret;
+
+/// The whole file. Defaults are in the file that the program carries, `cost-rhythm.toml`, and nowhere else.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Broker and topics.
+    pub kafka: KafkaConfig,
+    /// Schema registry.
+    pub registry: RegistryConfig,
+    /// Where rows go.
+    pub clickhouse: ClickHouseConfig,
+    /// Where snapshots go.
+    pub state: StateConfig,
+    /// Price books and rates.
+    pub prices: PricesConfig,
+    /// Budgets.
+    pub budgets: BudgetsConfig,
+    /// Time.
+    pub windows: WindowsConfig,
+    /// Memory.
+    pub limits: LimitsConfig,
+    /// Pace.
+    pub flush: FlushConfig,
+    /// Health and metrics.
+    pub http: HttpConfig,
+    /// The process.
+    pub run: RunConfig,
+    /// Grouping sets; empty: the defaults.
+    #[serde(default)]
+    pub grouping_set: Vec<GroupingSetConfig>,
+    /// The directory that relative paths are relative to.
+    #[serde(skip)]
+    pub base_dir: PathBuf,
+}
+
+/// `[kafka]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaConfig {
+    /// Bootstrap servers.
+    pub brokers: String,
+    /// Prefix of the consumer groups.
+    pub group: String,
+    /// Before all topic names.
+    pub topic_prefix: String,
+    /// Input.
+    pub events_topic: String,
+    /// Internal.
+    pub partials_topic: String,
+    /// Rejected.
+    pub dead_letters_topic: String,
+    /// Output.
+    pub alerts_topic: String,
+    /// How the connection is protected.
+    pub security: Security,
+    /// With SASL.
+    pub sasl_mechanism: String,
+    /// With SASL.
+    pub username: String,
+    /// With SASL; by variable only.
+    #[serde(default)]
+    pub password: Secret,
+    /// With SASL.
+    pub password_file: PathBuf,
+    /// PEM.
+    pub ca_file: PathBuf,
+    /// Prefetch, KiB.
+    pub fetch_queue_kib: u32,
+    /// Other librdkafka settings.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// How a connection to Kafka is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Security {
+    /// Not at all.
+    Plaintext,
+    /// TLS.
+    Tls,
+    /// SASL without TLS.
+    SaslPlaintext,
+    /// SASL over TLS.
+    SaslTls,
+}
+
+impl KafkaConfig {
+    /// A topic's full name.
+    pub fn topic(&self, name: &str) -> String {
+        format!("{}{name}", self.topic_prefix)
+    }
+}
+
+/// `[registry]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegistryConfig {
+    /// Base URL; empty: none.
+    pub url: String,
+    /// Basic auth.
+    pub username: String,
+    /// Basic auth; by variable only.
+    #[serde(default)]
+    pub password: Secret,
+    /// Basic auth.
+    pub password_file: PathBuf,
+    /// Of one request.
+    #[serde(deserialize_with = "duration")]
+    pub timeout: Duration,
+}
+
+/// `[clickhouse]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClickHouseConfig {
+    /// Base URL.
+    pub url: String,
+    /// Database.
+    pub database: String,
+    /// User.
+    pub username: String,
+    /// By variable only.
+    #[serde(default)]
+    pub password: Secret,
+    /// Password.
+    pub password_file: PathBuf,
+    /// PEM.
+    pub ca_file: PathBuf,
+    /// Of one insert.
+    #[serde(deserialize_with = "duration")]
+    pub timeout: Duration,
+    /// How long rows wait for company.
+    #[serde(deserialize_with = "duration")]
+    pub linger: Duration,
+    /// Rows of one insert.
+    pub max_batch_rows: u32,
+    /// Rows waiting, MiB.
+    pub queue_mib: u32,
+    /// One row per counted event?
+    pub usage_events: bool,
+}
+
+/// `[state]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateConfig {
+    /// Directory or URL.
+    pub url: String,
+    /// Between snapshots.
+    #[serde(deserialize_with = "duration")]
+    pub snapshot_interval: Duration,
+}
+
+/// `[prices]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PricesConfig {
+    /// Price books.
+    pub books: Vec<PathBuf>,
+    /// Exchange rates.
+    pub rates: Vec<PathBuf>,
+    /// Which cost of an llm event with an amount.
+    pub prefer: Prefer,
+}
+
+/// Which cost counts when an llm event brings an amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prefer {
+    /// The price book's, if it has one.
+    Book,
+    /// The amount.
+    Reported,
+}
+
+/// `[budgets]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetsConfig {
+    /// Budget files.
+    pub files: Vec<PathBuf>,
+}
+
+/// `[windows]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowsConfig {
+    /// Of business days and months.
+    pub time_zone: String,
+    /// See the file.
+    #[serde(deserialize_with = "duration")]
+    pub lateness: Duration,
+    /// See the file.
+    #[serde(deserialize_with = "duration")]
+    pub retain: Duration,
+    /// See the file.
+    #[serde(deserialize_with = "duration")]
+    pub horizon: Duration,
+    /// See the file.
+    #[serde(deserialize_with = "duration")]
+    pub future: Duration,
+    /// See the file.
+    #[serde(deserialize_with = "duration")]
+    pub idle_after: Duration,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Series per set, window and partition.
+    pub max_series: u32,
+    /// Cells per partition.
+    pub max_cells: usize,
+    /// Identities per partition.
+    pub max_identities: usize,
+}
+
+/// `[flush]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlushConfig {
+    /// At the end of the log.
+    #[serde(deserialize_with = "duration")]
+    pub interval: Duration,
+    /// While catching up.
+    #[serde(deserialize_with = "duration")]
+    pub interval_behind: Duration,
+}
+
+/// `[http]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpConfig {
+    /// Address and port.
+    pub listen: SocketAddr,
+}
+
+/// `[run]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Time to end in order.
+    #[serde(deserialize_with = "duration")]
+    pub shutdown_grace: Duration,
+    /// For people or programs.
+    pub log_format: LogFormat,
+}
+
+/// Log lines for people or programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Text.
+    Text,
+    /// JSON.
+    Json,
+}
+
+/// `[[grouping_set]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupingSetConfig {
+    /// Name of its views.
+    pub name: String,
+    /// Dimensions.
+    pub key: Vec<Dimension>,
+}
+
+/// Human durations: `"100ms"`, `"15m"`, `"35d"`.
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_duration(&text).ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no duration: expected a whole number and a unit (ms, s, m, h, d), such as \"15m\"")))
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    Some(Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(factor)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_number_and_a_unit() {
+        assert_eq!(parse_duration("35d"), Some(Duration::from_secs(35 * 86_400)));
+        assert_eq!(parse_duration("100ms"), Some(Duration::from_millis(100)));
+        for text in ["", "5", "m", "-1s", "1.5h", "1 s", "99999999999999999999d"] {
+            assert_eq!(parse_duration(text), None, "{text:?}");
+        }
+    }
+}

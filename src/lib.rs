@@ -1,0 +1,5 @@
+//! Cost Rhythm: the command line, the configuration, and the wiring of the pipeline.
+
+pub mod config;
+pub mod service;
+pub mod stages;

@@ -1,0 +1,4 @@
+//! The consumer against a real Apache Kafka.
+
+mod broker;
+mod reading;

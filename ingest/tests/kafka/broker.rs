@@ -37,7 +37,7 @@ fn jars() -> PathBuf {
 }
 
 /// A running broker, or one that is stopped and keeps its data.
-pub struct Broker {
+pub(crate) struct Broker {
     directory: tempfile::TempDir,
     port: u16,
     process: Mutex<Option<(Child, ChildStdin)>>,
@@ -47,7 +47,7 @@ static SHARED: Mutex<Weak<Broker>> = Mutex::new(Weak::new());
 
 impl Broker {
     /// One broker for all tests that run at the same time.
-    pub fn shared() -> Arc<Broker> {
+    pub(crate) fn shared() -> Arc<Broker> {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         shared.upgrade().unwrap_or_else(|| {
             let broker = Arc::new(Broker::start());
@@ -56,7 +56,7 @@ impl Broker {
         })
     }
 
-    pub fn start() -> Broker {
+    pub(crate) fn start() -> Broker {
         let free = || TcpListener::bind("127.0.0.1:0").unwrap();
         let (first, second) = (free(), free());
         let (port, controller) = (first.local_addr().unwrap().port(), second.local_addr().unwrap().port());
@@ -82,7 +82,7 @@ impl Broker {
         broker
     }
 
-    pub fn brokers(&self) -> String {
+    pub(crate) fn brokers(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
@@ -99,7 +99,7 @@ impl Broker {
     }
 
     /// Starts a stopped broker on the same port with the same data.
-    pub fn resume(&self) {
+    pub(crate) fn resume(&self) {
         let log = fs::File::create(self.directory.path().join("out.log")).unwrap();
         let mut command = self.java("kafka.Kafka");
         let mut child = command.arg(self.properties()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
@@ -118,7 +118,7 @@ impl Broker {
     }
 
     /// Kills the broker; its data stay.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         if let Some((mut child, stdin)) = self.process.lock().unwrap().take() {
             drop(stdin);
             child.wait().unwrap();

@@ -262,10 +262,10 @@ fn members_that_come_and_go_read_every_offset_once_from_where_the_former_owner_s
     fill(0);
     let second = run(join(&broker, "shared", &positions, None));
     fill(1);
-    drop(first.0.send(()));
+    first.0.send(()).unwrap();
     first.1.join().unwrap();
     fill(2);
-    drop(second.0.send(()));
+    second.0.send(()).unwrap();
     second.1.join().unwrap();
     // The gates close before the next owner recovers, so that no offset comes twice.
     assert!(seen.lock().unwrap().values().all(|times| *times == 1));
@@ -338,4 +338,41 @@ fn what_check_asks_is_answered() {
     assert_eq!(settings.timestamp_type.as_deref(), Some("LogAppendTime"));
     assert_eq!((settings.max_message_bytes, settings.cleanup_policy.as_deref()), (Some(70_000), Some("delete")));
     assert!(!admin.cluster_id().unwrap().is_empty());
+}
+
+/// `cargo test --release -p ingest --test kafka -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn rate_of_batches_against_single_messages() {
+    let broker = Broker::start();
+    create(&broker, "rate", 1, &[]);
+    let producer = producer(&broker);
+    let (count, payload) = (1_000_000, vec![b'x'; 500]);
+    for _ in 0..count {
+        while producer.send(BaseRecord::<[u8], [u8]>::to("rate").partition(0).key(b"key-0001").payload(&payload)).is_err() {
+            producer.poll(Duration::from_millis(5));
+        }
+    }
+    producer.flush(PATIENCE).unwrap();
+    for round in 0..3 {
+        let member = join(&broker, "rate", &starts([]), None);
+        let mut log = member.logs.recv_timeout(PATIENCE).unwrap();
+        let begun = Instant::now();
+        assert_eq!(read_to_end(&mut log).unwrap().0.len(), count);
+        let batch = begun.elapsed();
+        member.handle.close(PATIENCE).unwrap();
+        let mut config = ConsumerOptions::new(client(&broker), "single", ["rate"]).client;
+        config.set("group.id", "single").set("auto.offset.reset", "earliest").set("fetch.queue.backoff.ms", "5");
+        let single: rdkafka::consumer::BaseConsumer = config.create().unwrap();
+        let mut list = rdkafka::TopicPartitionList::new();
+        list.add_partition_offset("rate", 0, rdkafka::Offset::Beginning).unwrap();
+        rdkafka::consumer::Consumer::assign(&single, &list).unwrap();
+        let begun = Instant::now();
+        let mut seen = 0;
+        while seen < count {
+            seen += usize::from(single.poll(Duration::from_millis(100)).is_some_and(|message| message.is_ok()));
+        }
+        let rate = |elapsed: Duration| count as f64 / elapsed.as_secs_f64();
+        println!("round {round}: batches {:.0}/s, single messages {:.0}/s", rate(batch), rate(begun.elapsed()));
+    }
 }

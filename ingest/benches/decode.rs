@@ -32,8 +32,7 @@ fn report(name: &str, payloads: &[Vec<u8>]) {
         let (started, mut events) = (Instant::now(), 0_u64);
         while started.elapsed() < ROUND {
             for payload in payloads {
-                let message =
-                    Message { offset: 0, timestamp: Timestamp::from_micros(0), key: None, payload: Some(payload), headers: &[] };
+                let message = Message { offset: 0, timestamp: Timestamp::from_micros(0), key: None, payload: Some(payload), headers: &[] };
                 match decoder.decode(&message, &arena) {
                     Decoded::Event(event) => drop(black_box(event)),
                     other => panic!("{other:?}"),

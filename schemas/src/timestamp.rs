@@ -34,9 +34,10 @@ impl Timestamp {
         Timestamp(micros)
     }
 
-    /// From milliseconds since 1970.
+    /// From milliseconds since 1970; stays at the ends of the range of `i64` (a producer may put anything into a Kafka
+    /// timestamp).
     pub const fn from_millis(millis: i64) -> Self {
-        Timestamp(millis * 1000)
+        Timestamp(millis.saturating_mul(1000))
     }
 
     /// Microseconds since 1970.
@@ -194,6 +195,11 @@ mod tests {
         ] {
             assert_eq!(micros(text), Err(TimestampError), "{text:?}");
         }
+    }
+
+    #[test]
+    fn milliseconds_beyond_the_range_stay_at_its_end() {
+        assert_eq!((Timestamp::from_millis(i64::MAX).micros(), Timestamp::from_millis(i64::MIN).micros()), (i64::MAX, i64::MIN));
     }
 
     proptest! {

@@ -25,7 +25,9 @@ pub(super) struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     /// Puts identity and time into the data's fields.
     pub(super) fn complete(&self, draft: &mut Draft<'a>) -> Result<(), Refused> {
-        for (slot, attribute, name, value) in [(TextField::EVENT_ID, "id", "event_id", self.id), (TextField::SOURCE, "source", "source", self.source)] {
+        for (slot, attribute, name, value) in
+            [(TextField::EVENT_ID, "id", "event_id", self.id), (TextField::SOURCE, "source", "source", self.source)]
+        {
             let given = draft.text(slot);
             if value.is_empty() {
                 return Err(about(Reason::MissingField, attribute, "missing or empty in the CloudEvent; it is the event's identity"));
@@ -93,7 +95,12 @@ fn is_structured(content_type: &[u8]) -> Result<bool, Refused> {
     }
     if starts(PREFIX) {
         let found = String::from_utf8_lossy(content_type);
-        return Err(field(Reason::UnsupportedCloudEvent, "content-type", &found, "send application/cloudevents+json, one event per message"));
+        return Err(field(
+            Reason::UnsupportedCloudEvent,
+            "content-type",
+            &found,
+            "send application/cloudevents+json, one event per message",
+        ));
     }
     Ok(false)
 }
@@ -129,7 +136,11 @@ pub(super) fn read_structured<'a>(scanner: &mut Scanner<'a>, arena: &'a Bump, mu
             ("data", Value::Null) | (_, Value::Null) => {}
             ("data", _) => return Err(about(Reason::WrongType, "data", "no object; send the event's fields as a JSON object")),
             ("data_base64", _) => {
-                return Err(about(Reason::UnsupportedCloudEvent, "data_base64", "not supported; send the event's fields as a JSON object in data"));
+                return Err(about(
+                    Reason::UnsupportedCloudEvent,
+                    "data_base64",
+                    "not supported; send the event's fields as a JSON object in data",
+                ));
             }
             ("specversion", value) => version = text("specversion", value)?,
             ("id", value) => envelope.id = text("id", value)?,

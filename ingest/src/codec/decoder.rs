@@ -145,7 +145,11 @@ impl Decoder {
                 Some(schema) => Ok(schema.read(body, arena)?),
                 None => {
                     let remedy = "add the writer's .avsc file to the configured schemas, or send through the schema registry";
-                    Err(payload(Reason::UnknownSchema, format!("no known schema has the CRC-64-AVRO fingerprint {fingerprint:016x}; {remedy}")).into())
+                    Err(payload(
+                        Reason::UnknownSchema,
+                        format!("no known schema has the CRC-64-AVRO fingerprint {fingerprint:016x}; {remedy}"),
+                    )
+                    .into())
                 }
             },
         }
@@ -204,7 +208,9 @@ fn format(bytes: &[u8]) -> Result<Format<'_>, Refused> {
         [b'{', ..] => Ok(Format::Json),
         [0, rest @ ..] => match rest.split_first_chunk::<4>() {
             Some((id, body)) => Ok(Format::Confluent { id: u32::from_be_bytes(*id), body }),
-            None => Err(payload(Reason::MalformedAvro, "byte 0 is that of Confluent framing, but no schema id follows; send the whole message")),
+            None => {
+                Err(payload(Reason::MalformedAvro, "byte 0 is that of Confluent framing, but no schema id follows; send the whole message"))
+            }
         },
         [0xc3, 0x01, rest @ ..] => match rest.split_first_chunk::<8>() {
             Some((fingerprint, body)) => Ok(Format::SingleObject { fingerprint: u64::from_le_bytes(*fingerprint), body }),

@@ -18,9 +18,9 @@ pub(super) fn event<'a>(mut draft: Draft<'a>, arena: &'a Bump) -> Result<Event<'
     let source = required(&draft, TextField::SOURCE, "source")?;
     let event_id = required(&draft, TextField::EVENT_ID, "event_id")?;
     let kind = kind(&draft)?;
-    let occurred_at = draft
-        .occurred_at
-        .ok_or_else(|| about(Reason::MissingField, "occurred_at", "missing, null or empty; send the time of the event, RFC 3339 with an offset"))?;
+    let occurred_at = draft.occurred_at.ok_or_else(|| {
+        about(Reason::MissingField, "occurred_at", "missing, null or empty; send the time of the event, RFC 3339 with an offset")
+    })?;
     let amount = match draft.amount {
         Some(value) => {
             let currency = currency(&draft, TextField::CURRENCY, "currency", None)?;
@@ -106,7 +106,8 @@ fn required_by_kind<'a>(draft: &Draft<'a>, kind: Kind, has_counts: bool) -> Resu
                     return Err(about(Reason::InconsistentAdjustment, "adjustment", remedy));
                 }
                 (false, false) => {
-                    let remedy = "neither an amount nor token counts are given; send amount and currency, or provider, model and signed counts";
+                    let remedy =
+                        "neither an amount nor token counts are given; send amount and currency, or provider, model and signed counts";
                     return Err(about(Reason::InconsistentAdjustment, "adjustment", remedy));
                 }
             }
@@ -163,7 +164,8 @@ fn tokens(draft: &Draft<'_>, kind: Kind) -> Result<(Tokens, bool), Refused> {
         let found = format!("{error}: found {reported:?} as {convention:?}; correct the counts or the token_convention");
         about(Reason::InconsistentTokens, "tokens", &found)
     })?;
-    let is_embedding = ["embedding", "embeddings"].iter().any(|name| draft.text(TextField::of(Dimension::Operation)).eq_ignore_ascii_case(name));
+    let is_embedding =
+        ["embedding", "embeddings"].iter().any(|name| draft.text(TextField::of(Dimension::Operation)).eq_ignore_ascii_case(name));
     let all_given = reported.input.is_some() && (reported.output.is_some() || is_embedding);
     Ok((tokens, all_given))
 }

@@ -194,7 +194,8 @@ impl RegistryClient {
         let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec().map_err(unreachable)?;
         if !status.is_success() {
             let fault: Fault = serde_json::from_slice(&body).unwrap_or_default();
-            let message = if fault.message.is_empty() { "no explanation; is the URL that of Confluent's API?".to_owned() } else { fault.message };
+            let message =
+                if fault.message.is_empty() { "no explanation; is the URL that of Confluent's API?".to_owned() } else { fault.message };
             return Err(RegistryError::Refused { url: self.base.clone(), status: status.as_u16(), code: fault.error_code, message });
         }
         serde_json::from_slice(&body).map_err(|error| RegistryError::Refused {

@@ -5,6 +5,3 @@ mod run;
 mod values;
 
 pub use plan::WriterSchema;
-
-
-

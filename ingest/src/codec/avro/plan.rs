@@ -51,7 +51,10 @@ pub(super) enum Shape {
     Union(Box<[ShapeId]>),
     Record(Box<[(Box<str>, ShapeId)]>),
     /// Two's complement in so many bytes, or in counted ones; with its decimals.
-    Decimal { size: Option<usize>, scale: usize },
+    Decimal {
+        size: Option<usize>,
+        scale: usize,
+    },
     /// Microseconds, milliseconds or nanoseconds since 1970.
     Instant(Unit),
 }
@@ -75,17 +78,17 @@ impl WriterSchema {
         }
         let schema = Schema::parse_str(text).map_err(|error| SchemaError::Syntax(error.to_string()))?;
         let Schema::Record(record) = &schema else {
-            return Err(SchemaError::Incompatible("the schema is no record; a usage event is a record with the fields of cost_rhythm.v1.UsageEvent".into()));
+            return Err(SchemaError::Incompatible(
+                "the schema is no record; a usage event is a record with the fields of cost_rhythm.v1.UsageEvent".into(),
+            ));
         };
         let mut compiler = Compiler { shapes: Vec::new(), names: HashMap::new() };
         let root = compiler.shape(&schema, &None)?;
         let Some(Shape::Record(fields)) = compiler.shapes.get(root as usize) else {
             return Err(SchemaError::Incompatible("the schema is no record".into()));
         };
-        let steps: Box<[Step]> = fields
-            .iter()
-            .map(|(name, shape)| Step { name: name.clone(), field: Field::from_name(name), shape: *shape })
-            .collect();
+        let steps: Box<[Step]> =
+            fields.iter().map(|(name, shape)| Step { name: name.clone(), field: Field::from_name(name), shape: *shape }).collect();
         for step in &steps {
             compiler.check(step)?;
         }
@@ -169,7 +172,8 @@ impl Compiler {
             Schema::Ref { name } => {
                 let full = name.fully_qualified_name(space);
                 let known = self.names.get(&full).copied();
-                return known.ok_or_else(|| SchemaError::Incompatible(format!("the schema refers to {}, which it does not define", full.name)));
+                return known
+                    .ok_or_else(|| SchemaError::Incompatible(format!("the schema refers to {}, which it does not define", full.name)));
             }
         };
         Ok(self.push(shape))
@@ -208,7 +212,10 @@ impl Compiler {
 pub(super) fn readable(field: Field, shape: &Shape) -> bool {
     match field {
         Field::Text(_) => {
-            matches!(shape, Shape::Null | Shape::Boolean | Shape::Int | Shape::Long | Shape::Float | Shape::Double | Shape::Text | Shape::Enum(_))
+            matches!(
+                shape,
+                Shape::Null | Shape::Boolean | Shape::Int | Shape::Long | Shape::Float | Shape::Double | Shape::Text | Shape::Enum(_)
+            )
         }
         Field::OccurredAt => matches!(shape, Shape::Null | Shape::Instant(_) | Shape::Text),
         Field::Count(_) => matches!(shape, Shape::Null | Shape::Int | Shape::Long),

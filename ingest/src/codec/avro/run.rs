@@ -152,7 +152,9 @@ impl<'a, 's> Run<'a, 's> {
                 let units = unscaled.checked_mul(10_i128.pow(18 - *scale as u32));
                 // The same bound as for text.
                 let units = units.filter(|units| units.unsigned_abs() < 10_u128.pow(38));
-                let value = units.ok_or_else(|| field(Reason::OutOfRange, money.name(), &unscaled.to_string(), "send an amount of at most 10^9 US dollars"))?;
+                let value = units.ok_or_else(|| {
+                    field(Reason::OutOfRange, money.name(), &unscaled.to_string(), "send an amount of at most 10^9 US dollars")
+                })?;
                 draft.set_money(money, Some(Money::from_units(value)));
             }
             (Field::Latency, Shape::Int | Shape::Long) => {
@@ -222,7 +224,9 @@ impl<'a, 's> Run<'a, 's> {
                 self.values_left = left;
                 Ok(())
             }
-            None => Err(payload(Reason::TooLarge, format!("{}: more than {MAX_EVENT_BYTES} nested values; send smaller events", self.name))),
+            None => {
+                Err(payload(Reason::TooLarge, format!("{}: more than {MAX_EVENT_BYTES} nested values; send smaller events", self.name)))
+            }
         }
     }
 

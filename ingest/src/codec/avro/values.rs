@@ -15,9 +15,10 @@ use super::plan::Unit;
 pub(super) fn refused(name: &str, error: ReadError) -> Refused {
     match error {
         ReadError::Utf8 => payload(Reason::InvalidUtf8, format!("{name}: text is not valid UTF-8; send Avro strings in UTF-8")),
-        ReadError::Truncated | ReadError::Malformed => {
-            payload(Reason::MalformedAvro, format!("{name}: {error}; send one record in binary encoding, with the schema that the message names"))
-        }
+        ReadError::Truncated | ReadError::Malformed => payload(
+            Reason::MalformedAvro,
+            format!("{name}: {error}; send one record in binary encoding, with the schema that the message names"),
+        ),
     }
 }
 
@@ -35,7 +36,9 @@ pub(super) fn instant(name: &str, value: i64, unit: Unit) -> Result<Timestamp, R
         Unit::Nanos => Some(value.div_euclid(1000)),
     };
     let time = micros.map(Timestamp::from_micros).filter(|time| time.in_range());
-    time.ok_or_else(|| field(Reason::OutOfRange, name, &value.to_string(), "send a time of the years 1970 to 2999, in the unit that the schema says"))
+    time.ok_or_else(|| {
+        field(Reason::OutOfRange, name, &value.to_string(), "send a time of the years 1970 to 2999, in the unit that the schema says")
+    })
 }
 
 /// A two's-complement big-endian integer; `None` beyond 128 bits.
@@ -52,7 +55,7 @@ pub(super) fn integer(bytes: &[u8]) -> Option<i128> {
 }
 
 /// Text made in the arena.
-pub(super) fn formatted<'a>(arena: &'a Bump, value: impl std::fmt::Display) -> &'a str {
+pub(super) fn formatted(arena: &Bump, value: impl std::fmt::Display) -> &str {
     let mut text = ArenaString::new_in(arena);
     let _infallible = write!(text, "{value}");
     text.into_bump_str()
@@ -72,7 +75,11 @@ pub(super) fn decimal_text(arena: &Bump, unscaled: i128, scale: usize) -> &str {
     let sign = if unscaled < 0 { "-" } else { "" };
     let padded = format!("{digits:0width$}", width = scale.saturating_add(1));
     let (whole, fraction) = padded.split_at(padded.len() - scale);
-    if fraction.is_empty() { formatted(arena, format_args!("{sign}{whole}")) } else { formatted(arena, format_args!("{sign}{whole}.{fraction}")) }
+    if fraction.is_empty() {
+        formatted(arena, format_args!("{sign}{whole}"))
+    } else {
+        formatted(arena, format_args!("{sign}{whole}.{fraction}"))
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::super::refusal::{Refused, about, field};
 use super::scanner::{Scanner, Value};
 
 /// What an object turned out to be.
+#[allow(clippy::large_enum_variant, reason = "the large one is the usual one, and it is moved once")]
 pub(in super::super) enum Outcome<'a> {
     /// An event's fields.
     Event(Draft<'a>),

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::watch;
+
 use crate::admission::Admission;
 use crate::connection::Connection;
 use crate::directory_lock::DirectoryLock;
@@ -61,7 +63,7 @@ pub(crate) struct Core {
     /// The engine's time zone, for a header.
     pub(crate) timezone: String,
     /// Set when statements are to end at once.
-    pub(crate) stopping: AtomicBool,
+    pub(crate) stopping: watch::Sender<bool>,
     /// Gone once the engine shuts down.
     pub(crate) occupancy: Mutex<Option<Arc<Occupancy>>>,
     /// Numbers the statements.
@@ -83,6 +85,12 @@ impl Core {
     /// Gives up the engine's own share of the directory.
     pub(crate) fn leave(&self) {
         drop(self.occupancy.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// Returns when statements are to end at once.
+    pub(crate) async fn stopped(&self) {
+        let mut stopping = self.stopping.subscribe();
+        stopping.wait_for(|stopping| *stopping).await.ok();
     }
 
     /// A mark no other running statement has.

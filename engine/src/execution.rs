@@ -1,7 +1,6 @@
 //! Running one statement, on a thread and a connection of its own.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
@@ -139,7 +138,7 @@ impl Job {
     fn insert(&self, connection: &mut Connection, format: &str, mut pieces: mpsc::Receiver<Piece>) -> Result<(), Ended> {
         let mut stream = connection.insert(&self.text, format, &self.request.parameters)?;
         loop {
-            let piece = if self.is_stopping() { Some(Piece::Failed(stopped())) } else { pieces.blocking_recv() };
+            let piece = self.receive(&mut pieces);
             match piece {
                 Some(Piece::Data(data)) if stream.append(&data) => {}
                 // The engine gave up; finishing says why.
@@ -237,15 +236,32 @@ impl Job {
     }
 
     fn is_stopping(&self) -> bool {
-        self.core.stopping.load(Ordering::Acquire)
+        *self.core.stopping.borrow()
     }
 
+    /// The next piece of the data, unless the engine stops first.
+    fn receive(&self, pieces: &mut mpsc::Receiver<Piece>) -> Option<Piece> {
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = self.core.stopped() => Some(Piece::Failed(stopped())),
+                piece = pieces.recv() => piece,
+            }
+        })
+    }
+
+    /// Tells the HTTP side, unless the client does not read or the engine stops while it does not.
     fn send(&self, event: Event) -> Result<(), Gone> {
-        let sending = async { timeout(self.core.limits.idle_timeout, self.events.send(event)).await };
-        match self.runtime.block_on(sending) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Gone),
-        }
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                sent = timeout(self.core.limits.idle_timeout, self.events.send(event)) => match sent {
+                    Ok(Ok(())) => Ok(()),
+                    Ok(Err(_)) | Err(_) => Err(Gone),
+                },
+                () = self.core.stopped() => Err(Gone),
+            }
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Starting and stopping the engine.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -80,7 +80,7 @@ impl Engine {
             credentials: options.credentials,
             version,
             timezone,
-            stopping: AtomicBool::new(false),
+            stopping: watch::channel(false).0,
             occupancy: Mutex::new(Some(occupancy)),
             next_mark: AtomicU64::new(1),
         });
@@ -177,7 +177,7 @@ impl EngineHandle {
         while self.core.admission.running() > 0 && started.elapsed() < deadline / 2 {
             sleep(SHUTDOWN_POLL).await;
         }
-        self.core.stopping.store(true, Ordering::Release);
+        self.core.stopping.send_replace(true);
         while self.core.admission.running() > 0 && started.elapsed() < deadline {
             self.keeper.stop_all();
             sleep(SHUTDOWN_POLL * 5).await;
@@ -200,7 +200,7 @@ impl Drop for EngineHandle {
     fn drop(&mut self) {
         self.stop.send_replace(true);
         self.core.admission.close();
-        self.core.stopping.store(true, Ordering::Release);
+        self.core.stopping.send_replace(true);
         self.keeper.stop_all();
         self.core.leave();
         // Without an answer awaited: the thread closes the engine in its own time.

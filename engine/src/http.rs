@@ -18,6 +18,7 @@ use crate::core::Core;
 use crate::exception::{Exception, code};
 use crate::execution::{Event, Job, Work};
 use crate::keeper::Keeper;
+use crate::multipart;
 use crate::output_format::Assembly;
 use crate::request::QueryRequest;
 use crate::response::{self, AnswerBody, AnswerHead, EventStream, StopWhenGone};
@@ -57,13 +58,23 @@ impl Front {
     async fn try_answer(&self, request: Request<Incoming>, known_id: &mut Option<String>) -> Result<Response<AnswerBody>, Exception> {
         let (parts, body) = request.into_parts();
         let address_query = parts.uri.query().unwrap_or_default();
-        let asked = QueryRequest::read(&parts.method, address_query, &parts.headers)?;
+        let mut asked = QueryRequest::read(&parts.method, address_query, &parts.headers)?;
         auth::check(self.core.credentials.as_ref(), &parts.headers, asked.user.as_deref(), asked.password.as_deref())?;
         let query_id = asked.query_id.clone().unwrap_or_else(random_id);
         *known_id = Some(query_id.clone());
 
         let decoder = Decoder::of(&parts.headers, asked.decompress)?;
-        let reader = BodyReader::new(body, decoder, &self.core.limits)?;
+        let mut reader = BodyReader::new(body, decoder, &self.core.limits)?;
+        if let Some(boundary) = multipart::boundary(&parts.headers) {
+            let mut form = BytesMut::new();
+            let limit = self.core.limits.max_statement_bytes;
+            if !reader.read_into(&mut form, limit).await? {
+                return Err(too_long(limit));
+            }
+            for (name, value) in multipart::fields(&form, &boundary)? {
+                asked.take_field(&name, value)?;
+            }
+        }
         let Some(prepared) = self.prepare(&asked, reader).await? else {
             return Ok(response::text(StatusCode::OK, "Ok.\n"));
         };
@@ -84,11 +95,7 @@ impl Front {
             let is_complete = reader.read_into(&mut text, limit).await?;
             statement = Statement::read(&text);
             if (!is_complete || text.len() > limit) && !is_insert(&statement) {
-                return Err(Exception::new(
-                    code::QUERY_IS_TOO_LARGE,
-                    "QUERY_IS_TOO_LARGE",
-                    format_args!("the statement is longer than {limit} bytes, the limit"),
-                ));
+                return Err(too_long(limit));
             }
         }
         let mut text = text.freeze();
@@ -164,6 +171,11 @@ struct Prepared {
     format: String,
     /// Whether nobody needs the statement once its client is gone.
     stop_when_gone: bool,
+}
+
+fn too_long(limit: usize) -> Exception {
+    let text = format_args!("the statement is longer than {limit} bytes, the limit");
+    Exception::new(code::QUERY_IS_TOO_LARGE, "QUERY_IS_TOO_LARGE", text)
 }
 
 fn unexpected(text: &str) -> Exception {

@@ -28,6 +28,7 @@ mod http;
 mod keeper;
 mod library;
 mod memory;
+mod multipart;
 mod native_compression;
 mod options;
 mod output_format;

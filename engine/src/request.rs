@@ -63,34 +63,38 @@ impl QueryRequest {
             ..Self::default()
         };
         for (name, value) in form_urlencoded::parse(address_query.as_bytes()) {
-            let value = value.into_owned();
-            match name.as_ref() {
-                "query" => request.query.push_str(&value),
-                "database" => request.database = Some(value),
-                "default_format" => request.default_format = value,
-                "user" => request.user = Some(value),
-                "password" => request.password = Some(value),
-                "query_id" => request.query_id = Some(value),
-                "compress" => request.compress = is_on(&value),
-                "decompress" => request.decompress = is_on(&value),
-                "wait_end_of_query" => request.wait_end_of_query = is_on(&value),
-                "framing" => return Err(not_here("framing")),
-                name if PROTOCOL_PARAMETERS.contains(&name) => {}
-                name => match name.strip_prefix("param_") {
-                    Some(parameter) => request.parameters.push((parameter.to_owned(), value)),
-                    None => request.settings.push((checked_name(name)?, value)),
-                },
-            }
+            request.take_field(&name, value.into_owned())?;
         }
-        if header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/form-data")) {
-            return Err(not_here("a multipart body (external tables, parameters in a form)"));
-        }
-        request.database = request.database.filter(|database| !database.is_empty());
         request.query_id = request.query_id.filter(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic()));
         if request.default_format.is_empty() {
             request.default_format = "TabSeparated".to_owned();
         }
         Ok(request)
+    }
+
+    /// Takes one field of the address or of a form.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(crate) fn take_field(&mut self, name: &str, value: String) -> Result<(), Exception> {
+        match name {
+            "query" => self.query.push_str(&value),
+            "database" => self.database = Some(value),
+            "default_format" => self.default_format = value,
+            "user" => self.user = Some(value),
+            "password" => self.password = Some(value),
+            "query_id" => self.query_id = Some(value),
+            "compress" => self.compress = is_on(&value),
+            "decompress" => self.decompress = is_on(&value),
+            "wait_end_of_query" => self.wait_end_of_query = is_on(&value),
+            "framing" => return Err(not_here("framing")),
+            name if PROTOCOL_PARAMETERS.contains(&name) => {}
+            name => match name.strip_prefix("param_") {
+                Some(parameter) => self.parameters.push((parameter.to_owned(), value)),
+                None => self.settings.push((checked_name(name)?, value)),
+            },
+        }
+        Ok(())
     }
 
     /// The statement that sets this request's settings, if there are any. The method's ban on changes comes last, so that no
@@ -113,7 +117,7 @@ impl QueryRequest {
 
     /// The statement that chooses this request's database.
     pub(crate) fn database_statement(&self) -> Option<String> {
-        self.database.as_ref().map(|database| format!("USE {}", quoted(database, '`')))
+        self.database.as_ref().filter(|database| !database.is_empty()).map(|database| format!("USE {}", quoted(database, '`')))
     }
 }
 

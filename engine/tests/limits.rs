@@ -1,4 +1,5 @@
 //! Every bound of the front, reached.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! ClickHouse's HTTP protocol against the real engine, spoken byte by byte.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod common;
 
@@ -7,7 +8,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{encode, post, read_answer, request, run, shared_engine};
+use common::{encode, post, request, run, shared_engine};
 
 fn address() -> SocketAddr {
     shared_engine(|options| {
@@ -248,4 +249,12 @@ fn pages_of_other_sites_are_refused() {
     let from_page = request(address(), "POST", "/", &[("Sec-Fetch-Site", "cross-site")], b"SELECT 1");
     assert_eq!((from_page.status, from_page.header("x-clickhouse-exception-code")), (403, "497"));
     assert_eq!(request(address(), "POST", "/", &[("Host", "evil.example")], b"SELECT 1").status, 403);
+}
+
+#[test]
+fn a_form_carries_a_statement_and_its_parameters() {
+    let form = "--b\r\nContent-Disposition: form-data; name=\"query\"\r\n\r\nSELECT {x:UInt8} + 1\r\n\
+        --b\r\nContent-Disposition: form-data; name=\"param_x\"\r\n\r\n41\r\n--b--\r\n";
+    let answer = request(address(), "POST", "/", &[("Content-Type", "multipart/form-data; boundary=b")], form.as_bytes());
+    assert_eq!((answer.status, answer.text().as_str()), (200, "42\n"));
 }

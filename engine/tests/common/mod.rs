@@ -1,4 +1,5 @@
 //! What the tests share: one engine per test program, a raw HTTP client, and child processes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 #![allow(dead_code, unreachable_pub)]
 
 use std::collections::HashMap;

@@ -81,6 +81,21 @@ impl BucketTable {
         index
     }
 
+    /// Asks the processor to fetch a cell.
+    #[inline]
+    pub(super) fn prefetch(&self, index: usize) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(cell) = self.cells.get(index) {
+            let start = std::ptr::from_ref(cell).cast::<i8>();
+            for line in (0..size_of::<Cell>()).step_by(64) {
+                // SAFETY: a hint, which may be given for any address; this one lies in the cell.
+                unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(start.add(line)) };
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = index;
+    }
+
     /// Adds an event's measures to a cell.
     #[inline]
     pub(super) fn count(&mut self, index: usize, version: i64, measures: &Measures) {

@@ -1,6 +1,5 @@
 //! Which events were counted before: a fingerprint of the identity, and enough of the meaning to tell a repeat from a conflict.
 
-use hashbrown::HashTable;
 use schemas::Timestamp;
 use schemas::timestamp::DAY_US;
 
@@ -18,6 +17,77 @@ struct Entry {
     value: u64,
 }
 
+/// An open-addressing table with linear probing: a look-up costs one cache line. No entry is ever all zeros, because a
+/// fingerprint is not (and one that were would be kept as 1).
+#[derive(Debug, Default)]
+struct Slots {
+    slots: Vec<Entry>,
+    used: usize,
+}
+
+const EMPTY: Entry = Entry { low: 0, high: 0, value: 0 };
+
+impl Slots {
+    fn find(&self, low: u64, high: u64) -> Option<&Entry> {
+        let low = low.max(1);
+        let mask = self.slots.len().wrapping_sub(1);
+        let mut at = low as usize & mask;
+        loop {
+            let entry = self.slots.get(at)?;
+            if entry.low == low && entry.high == high {
+                return Some(entry);
+            }
+            if entry.low == 0 {
+                return None;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// Puts an entry in the place of the one with its fingerprint, or adds it. Was it added?
+    fn put(&mut self, entry: Entry) -> bool {
+        let entry = Entry { low: entry.low.max(1), ..entry };
+        // At most three quarters full.
+        if self.slots.len() * 3 <= self.used * 4 {
+            let larger = (self.slots.len() * 2).max(16);
+            self.rebuild(larger, |_| true);
+        }
+        let mask = self.slots.len() - 1;
+        let mut at = entry.low as usize & mask;
+        while self.slots[at].low != 0 {
+            if self.slots[at].low == entry.low && self.slots[at].high == entry.high {
+                self.slots[at] = entry;
+                return false;
+            }
+            at = (at + 1) & mask;
+        }
+        self.slots[at] = entry;
+        self.used += 1;
+        true
+    }
+
+    fn retain(&mut self, keep: impl Fn(&Entry) -> bool) {
+        let kept = self.slots.iter().filter(|entry| entry.low != 0 && keep(entry)).count();
+        if kept < self.used {
+            self.rebuild((kept * 4 / 3 + 1).next_power_of_two().max(16), keep);
+        }
+    }
+
+    fn rebuild(&mut self, size: usize, keep: impl Fn(&Entry) -> bool) {
+        let old = std::mem::replace(&mut self.slots, vec![EMPTY; size]);
+        self.used = 0;
+        for entry in old.into_iter().filter(|entry| entry.low != 0 && keep(entry)) {
+            let mask = size - 1;
+            let mut at = entry.low as usize & mask;
+            while self.slots[at].low != 0 {
+                at = (at + 1) & mask;
+            }
+            self.slots[at] = entry;
+            self.used += 1;
+        }
+    }
+}
+
 /// What the events counted so far say about an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
@@ -32,7 +102,7 @@ pub(super) enum Seen {
 /// The identities counted within the horizon.
 #[derive(Debug)]
 pub(super) struct Dedup {
-    shards: Vec<HashTable<Entry>>,
+    shards: Vec<Slots>,
     /// Days after which an entry no longer counts.
     horizon_days: i64,
     len: usize,
@@ -50,7 +120,7 @@ fn day_of(at: Timestamp) -> i64 {
 impl Dedup {
     /// Empty. An entry counts until the watermark is `horizon` and a day beyond its event time.
     pub(super) fn new(horizon_us: i64) -> Self {
-        let shards = (0..SHARDS).map(|_| HashTable::new()).collect();
+        let shards = (0..SHARDS).map(|_| Slots::default()).collect();
         Dedup { shards, horizon_days: horizon_us / DAY_US + 1, len: 0, appended: Vec::new(), appended_day: 0, swept_day: i64::MIN }
     }
 
@@ -59,14 +129,9 @@ impl Dedup {
         self.len
     }
 
-    /// No entries?
-    pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Bytes held, about.
     pub(super) fn bytes(&self) -> usize {
-        self.shards.iter().map(|shard| shard.capacity() * 8 / 7 * (size_of::<Entry>() + 1)).sum::<usize>() + self.appended.capacity()
+        self.shards.iter().map(|shard| shard.slots.capacity() * size_of::<Entry>()).sum::<usize>() + self.appended.capacity()
     }
 
     /// Was this identity counted? `watermark` decides, not the moment of the last sweep, so that the answer is a function of
@@ -74,7 +139,7 @@ impl Dedup {
     #[inline]
     pub(super) fn look_up(&self, fingerprint: u128, meaning: u64, watermark: Timestamp) -> Seen {
         let (low, high) = (fingerprint as u64, (fingerprint >> 64) as u64);
-        match self.shards[shard(high)].find(low, |entry| entry.low == low && entry.high == high) {
+        match self.shards[shard(high)].find(low, high) {
             Some(entry) if self.counts(entry, day_of(watermark)) => {
                 if entry.value >> 16 == meaning >> 16 {
                     Seen::Same
@@ -84,13 +149,6 @@ impl Dedup {
             }
             _ => Seen::New,
         }
-    }
-
-    /// Brings what a look-up needs into the processor's caches.
-    #[inline]
-    pub(super) fn warm(&self, fingerprint: u128) -> bool {
-        let (low, high) = (fingerprint as u64, (fingerprint >> 64) as u64);
-        self.shards[shard(high)].find(low, |entry| entry.low == low && entry.high == high).is_some()
     }
 
     /// Takes the identity of an event that is counted now.
@@ -107,15 +165,7 @@ impl Dedup {
     }
 
     fn put(&mut self, entry: Entry) {
-        let table = &mut self.shards[shard(entry.high)];
-        match table.find_mut(entry.low, |held| held.low == entry.low && held.high == entry.high) {
-            // One that had expired: the identity is taken anew.
-            Some(held) => *held = entry,
-            None => {
-                table.insert_unique(entry.low, entry, |entry| entry.low);
-                self.len += 1;
-            }
-        }
+        self.len += usize::from(self.shards[shard(entry.high)].put(entry));
     }
 
     fn counts(&self, entry: &Entry, watermark_day: i64) -> bool {
@@ -135,7 +185,7 @@ impl Dedup {
         for table in &mut self.shards {
             table.retain(|entry| i64::from((today as u16).wrapping_sub(entry.value as u16).cast_signed()) <= horizon_days);
         }
-        self.len = self.shards.iter().map(HashTable::len).sum();
+        self.len = self.shards.iter().map(|shard| shard.used).sum();
     }
 
     /// The entries since the last call, for an immutable segment of the snapshot, and the event day after which the
@@ -174,6 +224,8 @@ mod tests {
         assert_eq!(dedup.look_up(7, 1 << 20, DAY), Seen::Same);
         assert_eq!(dedup.look_up(7, 2 << 20, DAY), Seen::Other);
         assert_eq!(dedup.look_up(8, 1 << 20, DAY), Seen::New);
+        dedup.insert(0, 1 << 20, DAY);
+        assert_eq!(dedup.look_up(0, 1 << 20, DAY), Seen::Same);
     }
 
     #[test]

@@ -252,9 +252,15 @@ impl Meter {
         self.tables[table].events += 1;
         let mut memberships = std::mem::take(&mut self.memberships);
         self.index.of_event(event, &mut memberships);
-        for (set, series) in &memberships {
+        // First all the cells' places, then the additions: so the processor fetches the far ones (a user's) while it adds to
+        // the near ones.
+        for (set, series) in &mut memberships {
             let cell = self.cell_of(table, usize::from(*set), *series);
-            self.tables[table].count(cell, offset + 1, &measures);
+            self.tables[table].prefetch(cell);
+            *series = cell as u32;
+        }
+        for (_, cell) in &memberships {
+            self.tables[table].count(*cell as usize, offset + 1, &measures);
         }
         self.memberships = memberships;
         Ok(())

@@ -1,0 +1,108 @@
+//! The meter's fold, decoding excluded: events per second and core, allocations per event, cost against the size of the state.
+//!
+//! `cargo bench -p processor --bench fold`
+#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use processor::meter::{Meter, MeterPlace, MeterRules};
+use processor::pricing::Pricer;
+use schemas::{Dimension, Event, GroupingSet, Kind, Timestamp, Tokens};
+
+struct Counting;
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: hands everything on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as promised by the caller.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as promised by the caller.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as promised by the caller.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const START: i64 = 1_795_305_600_000_000;
+
+struct Names {
+    users: Vec<String>,
+    small: Vec<String>,
+}
+
+/// A repeatable spread of numbers.
+fn mix(x: u64) -> u64 {
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+fn event<'a>(names: &'a Names, id: &'a str, number: u64, at: i64) -> Event<'a> {
+    let random = mix(number);
+    let pick = |salt: u64, among: u64| names.small[(mix(random ^ salt) % among) as usize].as_str();
+    let mut dimensions = [""; Dimension::COUNT];
+    dimensions[Dimension::Provider as usize] = pick(1, 3);
+    dimensions[Dimension::Model as usize] = pick(2, 8);
+    for (salt, dimension) in [(3, Dimension::Feature), (4, Dimension::Route), (5, Dimension::TaskType), (6, Dimension::Team), (7, Dimension::Project)] {
+        dimensions[dimension as usize] = pick(salt, 20);
+    }
+    dimensions[Dimension::Environment as usize] = pick(8, 3);
+    dimensions[Dimension::CostCenter as usize] = pick(9, 10);
+    dimensions[Dimension::UserId as usize] = &names.users[(random % names.users.len() as u64) as usize];
+    Event {
+        source: "bench", event_id: id, occurred_at: Timestamp::from_micros(at), kind: Kind::Llm, adjusts: "", dimensions,
+        tokens: Tokens { uncached_input: (random % 4000) as i64, output: (random % 900) as i64, ..Tokens::default() },
+        usage_known: true, amount: None, revenue: None, latency_ms: Some(random % 3000), status: "ok", error_type: "", tags: &[], attributes: &[],
+    }
+}
+
+/// Folds `count` events of `users`, flushing every 200,000; returns nanoseconds per event over the last `measured` and allocations there.
+fn run(count: u64, users: usize, measured: u64) -> (f64, f64, Meter) {
+    let names = Names { users: (0..users).map(|u| format!("user-{u:06}")).collect(), small: (0..32).map(|n| format!("value-{n:02}")).collect() };
+    let place = MeterPlace { topic: "in".into(), partition: 0, inputs: 1, shards: 4 };
+    let mut meter = Meter::new(MeterRules::new(GroupingSet::defaults()), place, Pricer::without_prices(), 0);
+    let mut id = String::with_capacity(32);
+    let log_time = Timestamp::from_micros(START + 86_400_000_000);
+    // All within one quarter hour, as a busy stream is: what is measured is the steady state between window changes.
+    let at = |n: u64| START + (n as i64 * 800_000_000 / count as i64);
+    let (mut begun, mut allocations) = (Instant::now(), 0);
+    for n in 0..count {
+        if n == count - measured {
+            meter.flush();
+            meter.take_blocks();
+            begun = Instant::now();
+            allocations = ALLOCATIONS.load(Ordering::Relaxed);
+        }
+        id.clear();
+        write!(id, "req-{:016x}", mix(n ^ 0xabcd)).unwrap();
+        meter.fold(n as i64, log_time, &event(&names, &id, n, at(n))).unwrap();
+    }
+    let nanos = begun.elapsed().as_nanos() as f64 / measured as f64;
+    (nanos, (ALLOCATIONS.load(Ordering::Relaxed) - allocations) as f64 / measured as f64, meter)
+}
+
+fn main() {
+    println!("fold, 12 grouping sets, deduplication on; one core");
+    println!("{:>12} {:>9} {:>12} {:>12} {:>10}", "events", "users", "ns/event", "events/s", "allocs/ev");
+    let mut first = None;
+    for (count, users) in [(100_000, 1_000), (1_000_000, 100_000), (10_000_000, 100_000)] {
+        let best = (0..3).map(|_| run(count, users, count / 2)).min_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
+        let (nanos, allocations, meter) = best;
+        println!("{count:>12} {users:>9} {nanos:>12.0} {:>12.0} {allocations:>10.4}   {} cells, {} MB", 1e9 / nanos, meter.cells(), meter.bytes() / 1_000_000);
+        let base = *first.get_or_insert(nanos);
+        println!("{:>12} ratio to the first row {:.2}", "", nanos / base);
+    }
+}

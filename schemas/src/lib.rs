@@ -3,7 +3,10 @@
 //! Nothing here does I/O. A value of one of these types has been checked; parse at the edge, trust inside.
 
 pub mod accounts;
+pub mod alert;
 pub mod avro;
+pub mod budget;
+pub mod calendar;
 pub mod currency;
 pub mod dimension;
 pub mod event;
@@ -11,6 +14,7 @@ pub mod grouping;
 pub mod measures;
 pub mod money;
 pub mod partial;
+pub mod rates;
 pub mod reason;
 pub mod rollup;
 pub mod timestamp;

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that building and testing Cost Rhythm need. Safe to repeat: what is there already is
+# not asked for again, and with nothing to do it neither touches the network nor needs root.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/install-deps.sh [GROUP...]
+
+groups (default: all of them)
+  build    compiler, cmake, pkg-config and the headers that librdkafka's build wants
+  engine   npm and tar, to fetch the embedded ClickHouse library
+  kafka    Java 17, Maven, curl and python3, to run Apache Kafka and the schema registry
+
+The Rust toolchain is not a Debian package: rustup installs what rust-toolchain.toml names.
+TEXT
+}
+
+missing_packages=()
+
+installed() {
+    [[ "$(dpkg-query -W -f='${Status}' "$1" 2>/dev/null)" == "install ok installed" ]]
+}
+
+# A package that is known by the files it brings (headers): only dpkg can tell.
+want_package() {
+    installed "$1" || missing_packages+=("$1")
+}
+
+# A package that is wanted for a command: somebody may have installed the command in another way, which will do.
+want_command() {
+    local command=$1 package=$2
+    command -v "$command" >/dev/null 2>&1 || missing_packages+=("$package")
+}
+
+group_build() {
+    want_command cc build-essential
+    want_command c++ build-essential
+    want_command make build-essential
+    want_command cmake cmake
+    want_command pkg-config pkg-config
+    want_package libssl-dev
+    # librdkafka's cmake build looks for the libcurl headers even with its OIDC support off.
+    want_package libcurl4-openssl-dev
+    want_package zlib1g-dev
+}
+
+group_engine() {
+    want_command npm npm
+    want_command tar tar
+    want_command openssl openssl
+    want_command ldconfig libc-bin
+}
+
+group_kafka() {
+    want_command java openjdk-17-jre-headless
+    want_command mvn maven
+    want_command curl curl
+    want_command python3 python3
+}
+
+groups=()
+for argument in "$@"; do
+    case "$argument" in
+        build | engine | kafka) groups+=("$argument") ;;
+        all) groups=(build engine kafka) ;;
+        -h | --help) usage; exit 0 ;;
+        *) echo "install-deps: unknown group '$argument'" >&2; usage >&2; exit 2 ;;
+    esac
+done
+[[ ${#groups[@]} -gt 0 ]] || groups=(build engine kafka)
+
+if ! command -v dpkg-query >/dev/null 2>&1; then
+    echo "install-deps: this script knows Debian and Ubuntu only (no dpkg here); install by hand what 'scripts/README.md' lists" >&2
+    exit 1
+fi
+
+# /sbin holds ldconfig and is not on every user's path.
+PATH=$PATH:/usr/sbin:/sbin
+for group in "${groups[@]}"; do "group_$group"; done
+
+if [[ ${#missing_packages[@]} -eq 0 ]]; then
+    echo "install-deps: ${groups[*]}: everything is there"
+    exit 0
+fi
+
+readarray -t missing_packages < <(printf '%s\n' "${missing_packages[@]}" | sort -u)
+echo "install-deps: ${groups[*]}: missing ${missing_packages[*]}"
+if [[ "$(id -u)" -ne 0 ]]; then
+    echo "install-deps: installing needs root. Run: sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing_packages[*]}" >&2
+    exit 1
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+lock_wait=(-o DPkg::Lock::Timeout=300)
+echo "install-deps: refreshing the package lists"
+apt-get "${lock_wait[@]}" -qq update
+echo "install-deps: installing ${missing_packages[*]}"
+apt-get "${lock_wait[@]}" -qq install -y --no-install-recommends "${missing_packages[@]}" >/dev/null
+echo "install-deps: done"

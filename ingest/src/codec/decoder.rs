@@ -1,6 +1,5 @@
 //! Detects the format of each message and decodes it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bumpalo::Bump;
@@ -42,7 +41,8 @@ pub enum Decoded<'a> {
 /// Decodes messages; one per thread. A clone shares the registry and starts with empty counts.
 #[derive(Debug)]
 pub struct Decoder {
-    by_fingerprint: HashMap<u64, Arc<WriterSchema>>,
+    /// A few at most: ours and the configured ones.
+    by_fingerprint: Vec<Arc<WriterSchema>>,
     registry: Option<SchemaRegistry>,
     /// Most topics have one or a few ids: the last one used is tried first.
     recent: Vec<(u32, Arc<WriterSchema>)>,
@@ -77,10 +77,9 @@ impl Decoder {
     /// # Errors
     /// [`SchemaError`] of the first schema that events cannot be read with.
     pub fn new(options: DecoderOptions) -> Result<Self, SchemaError> {
-        let mut by_fingerprint = HashMap::new();
+        let mut by_fingerprint = Vec::new();
         for text in std::iter::once(USAGE_EVENT_V1).chain(options.schemas.iter().map(String::as_str)) {
-            let schema = WriterSchema::parse(text)?;
-            by_fingerprint.insert(schema.fingerprint(), Arc::new(schema));
+            by_fingerprint.push(Arc::new(WriterSchema::parse(text)?));
         }
         Ok(Decoder { by_fingerprint, registry: options.registry, recent: Vec::new(), unknown_fields: UnknownFields::default() })
     }
@@ -141,17 +140,19 @@ impl Decoder {
                 let schema = self.schema_by_id(id)?;
                 Ok(schema.read(body, arena)?)
             }
-            Format::SingleObject { fingerprint, body } => match self.by_fingerprint.get(&fingerprint) {
-                Some(schema) => Ok(schema.read(body, arena)?),
-                None => {
-                    let remedy = "add the writer's .avsc file to the configured schemas, or send through the schema registry";
-                    Err(payload(
-                        Reason::UnknownSchema,
-                        format!("no known schema has the CRC-64-AVRO fingerprint {fingerprint:016x}; {remedy}"),
-                    )
-                    .into())
+            Format::SingleObject { fingerprint, body } => {
+                match self.by_fingerprint.iter().find(|schema| schema.fingerprint() == fingerprint) {
+                    Some(schema) => Ok(schema.read(body, arena)?),
+                    None => {
+                        let remedy = "add the writer's .avsc file to the configured schemas, or send through the schema registry";
+                        Err(payload(
+                            Reason::UnknownSchema,
+                            format!("no known schema has the CRC-64-AVRO fingerprint {fingerprint:016x}; {remedy}"),
+                        )
+                        .into())
+                    }
                 }
-            },
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Schemas by id, without ever blocking the asker.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -82,8 +82,13 @@ impl SchemaRegistry {
             Some(Entry::Unknown(_)) => Lookup::Unknown,
             Some(Entry::Asked) => Lookup::Waiting(shared.why_waiting()),
             None => {
-                if self.questions.try_send(id).is_ok() {
-                    shared.cache.put(id, Entry::Asked);
+                match self.questions.try_send(id) {
+                    Ok(()) => shared.cache.put(id, Entry::Asked),
+                    // Asked again with the next try.
+                    Err(TrySendError::Full(_)) => {}
+                    Err(TrySendError::Disconnected(_)) => {
+                        shared.be_silent("the lookup thread has ended, which is a bug: restart".to_owned())
+                    }
                 }
                 Lookup::Waiting(shared.why_waiting())
             }
@@ -100,6 +105,16 @@ impl SchemaRegistry {
 }
 
 impl Shared {
+    fn be_silent(&mut self, why: String) {
+        match &mut self.silent {
+            Some((_, last)) => *last = why,
+            None => {
+                tracing::warn!(%why, "the schema registry is silent: messages whose schema is not known yet wait");
+                self.silent = Some((Instant::now(), why));
+            }
+        }
+    }
+
     fn why_waiting(&self) -> String {
         match &self.silent {
             None => "asking the schema registry".to_owned(),
@@ -184,15 +199,7 @@ impl LookupThread {
     }
 
     fn failed(&self, error: &RegistryError) {
-        let mut shared = lock(&self.shared);
-        let why = error.to_string();
-        match &mut shared.silent {
-            Some((_, last)) => *last = why,
-            None => {
-                tracing::warn!(%error, "the schema registry is silent: messages whose schema is not known yet wait");
-                shared.silent = Some((Instant::now(), why));
-            }
-        }
+        lock(&self.shared).be_silent(error.to_string());
     }
 }
 

@@ -4,7 +4,7 @@ use bumpalo::Bump;
 use ingest::codec::{Decoded, Decoder, DecoderOptions, WriterSchema};
 use proptest::prelude::*;
 
-use super::{Header, code, decoder, message, single_object};
+use super::{BASE, Header, code, decoder, message, single_object};
 
 /// A schema with every type that can be nested or skipped.
 const WILD: &str = r#"{"type":"record","name":"Wild","namespace":"a.b","fields":[
@@ -87,4 +87,20 @@ fn a_length_beyond_the_end_is_refused() {
     assert_eq!(code(&single_object(&writer.bytes)), Err("malformed_avro"));
     assert_eq!(code(&single_object(&[1])), Err("malformed_avro"));
     assert_eq!(code(&single_object(&[0xff; 20])), Err("malformed_avro"));
+}
+
+#[test]
+fn small_text_that_makes_many_values_is_bounded() {
+    let fill = |unit: &str| unit.repeat((1_000_000 - BASE.len()) / unit.len());
+    for inside in [
+        format!("[{}0]", fill("0,")),
+        format!("[{}0]", fill("[],")),
+        format!("{{{}\"a\":0}}", fill("\"\":0,")),
+        format!("\"{}\"", fill("\\n")),
+    ] {
+        let payload = format!("{{{BASE},\"x\":{inside}}}");
+        let arena = Bump::new();
+        assert!(matches!(decoder().decode(&message(payload.as_bytes(), &[]), &arena), Decoded::Event(_)));
+        assert!(arena.allocated_bytes() < 100 << 20, "{} bytes", arena.allocated_bytes());
+    }
 }

@@ -14,6 +14,7 @@ pub mod grouping;
 pub mod measures;
 pub mod money;
 pub mod partial;
+pub mod price_book;
 pub mod rates;
 pub mod reason;
 pub mod rollup;

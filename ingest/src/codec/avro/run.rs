@@ -212,7 +212,7 @@ impl<'a, 's> Run<'a, 's> {
                 }
             }
             for _ in 0..count.unsigned_abs() {
-                self.spend_value()?;
+                // Takes a byte, or is a node and spends a value.
                 each(self)?;
             }
         }

@@ -13,6 +13,7 @@ use crate::connection::{Connection, Counters, ResultBlock};
 use crate::core::{Core, Occupancy};
 use crate::exception::{Exception, code};
 use crate::native_compression;
+use crate::native_revision;
 use crate::output_format::Assembly;
 use crate::request::QueryRequest;
 
@@ -59,6 +60,8 @@ pub(crate) struct Job {
     /// The text, for an `INSERT` without its format and data.
     pub(crate) text: Bytes,
     pub(crate) work: Work,
+    /// Whether the result's format is `Native`, which has revisions.
+    pub(crate) is_native: bool,
     pub(crate) mark: String,
     pub(crate) events: mpsc::Sender<Event>,
     /// The I/O runtime, to wait with a deadline for a client that reads slowly.
@@ -163,7 +166,7 @@ impl Job {
         let block = connection.query(&self.text, format, &self.request.parameters)?;
         let counters = block.counters();
         self.check_buffered(block.bytes().len())?;
-        self.send(Event::Whole(self.wire(block, 0), counters))?;
+        self.send(Event::Whole(self.wire(block, 0)?, counters))?;
         Ok(())
     }
 
@@ -179,13 +182,11 @@ impl Job {
         };
         let mut counters = first.counters();
         let mut waiting: Option<Vec<u8>> = self.request.wait_end_of_query.then(Vec::new);
+        let mut bytes = self.wire(first, 0)?;
         if waiting.is_none() {
             self.send(Event::Begin)?;
         }
-        let mut block = first;
-        let mut cut = 0;
         loop {
-            let bytes = self.wire(block, cut);
             match waiting.as_mut() {
                 None => self.send(Event::Data(bytes))?,
                 Some(whole) => {
@@ -196,14 +197,12 @@ impl Job {
             if self.is_stopping() {
                 return Err(Ended::Failed(stopped()));
             }
-            block = match stream.next()? {
-                None => break,
-                Some(next) => next,
-            };
+            let Some(block) = stream.next()? else { break };
             counters = counters.plus(block.counters());
-            cut = assembly
+            let cut = assembly
                 .repeated_header_length(block.bytes())
                 .ok_or_else(|| Exception::new(code::UNKNOWN_EXCEPTION, "UNKNOWN_EXCEPTION", "a block of the result has no header"))?;
+            bytes = self.wire(block, cut)?;
         }
         match waiting {
             None => self.send(Event::End)?,
@@ -212,13 +211,17 @@ impl Job {
         Ok(true)
     }
 
-    /// A block's bytes from `cut` on, compressed if the client asked for it.
-    fn wire(&self, block: ResultBlock, cut: usize) -> Bytes {
+    /// A block's bytes from `cut` on, in the revision and compression the client asked for.
+    fn wire(&self, block: ResultBlock, cut: usize) -> Result<Bytes, Exception> {
+        let bytes = if self.is_native && self.request.native_revision > 0 {
+            Bytes::from(native_revision::rewrite(block.bytes(), self.request.native_revision)?)
+        } else {
+            Bytes::from_owner(block).slice(cut..)
+        };
         if self.request.compress {
-            let pieces = block.bytes()[cut..].chunks(COMPRESSED_PIECE_BYTES);
-            return pieces.flat_map(native_compression::compress).collect();
+            return Ok(bytes.chunks(COMPRESSED_PIECE_BYTES).flat_map(native_compression::compress).collect());
         }
-        Bytes::from_owner(block).slice(cut..)
+        Ok(bytes)
     }
 
     fn check_buffered(&self, bytes: usize) -> Result<(), Exception> {

@@ -133,6 +133,7 @@ impl Front {
             request: asked,
             text: prepared.text,
             work: prepared.work,
+            is_native: head.format.eq_ignore_ascii_case("Native"),
             mark,
             events,
             runtime: Handle::current(),

@@ -30,6 +30,7 @@ mod library;
 mod memory;
 mod multipart;
 mod native_compression;
+mod native_revision;
 mod options;
 mod output_format;
 mod request;

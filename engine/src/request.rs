@@ -8,7 +8,6 @@ use crate::exception::{Exception, code};
 /// Parameters of the address that belong to the protocol and are no settings of the engine.
 const PROTOCOL_PARAMETERS: &[&str] = &[
     "buffer_size",
-    "client_protocol_version",
     "close_session",
     "http_write_exception_in_output_format",
     "max_request_param_data_size",
@@ -44,6 +43,8 @@ pub(crate) struct QueryRequest {
     pub(crate) decompress: bool,
     /// The answer begins only when the result is complete.
     pub(crate) wait_end_of_query: bool,
+    /// The revision of the `Native` format that the client reads; 0 is the oldest.
+    pub(crate) native_revision: u64,
     /// Whether the method forbids changes.
     pub(crate) is_read_only: bool,
 }
@@ -86,6 +87,7 @@ impl QueryRequest {
             "query_id" => self.query_id = Some(value),
             "compress" => self.compress = is_on(&value),
             "decompress" => self.decompress = is_on(&value),
+            "client_protocol_version" => self.native_revision = value.parse().unwrap_or(0),
             "wait_end_of_query" => self.wait_end_of_query = is_on(&value),
             "framing" => return Err(not_here("framing")),
             name if PROTOCOL_PARAMETERS.contains(&name) => {}

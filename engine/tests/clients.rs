@@ -33,7 +33,7 @@ fn cell(id: u64, cost: i128, revision: u64) -> Cell {
         provider: format!("provider {}", id % 3),
         cost,
         tokens: i128::MIN + i128::from(id),
-        note: (id % 2 == 0).then(|| "note\n\0 é".to_owned()),
+        note: id.is_multiple_of(2).then(|| "note\n\0 é".to_owned()),
         revision,
     }
 }

@@ -258,3 +258,19 @@ fn a_form_carries_a_statement_and_its_parameters() {
     let answer = request(address(), "POST", "/", &[("Content-Type", "multipart/form-data; boundary=b")], form.as_bytes());
     assert_eq!((answer.status, answer.text().as_str()), (200, "42\n"));
 }
+
+#[test]
+fn native_blocks_follow_the_revision_a_client_asks_for() {
+    let columns = "number AS n, toString(number) AS s, toLowCardinality(toString(number % 3)) AS l, [n, n] AS a, \
+        map('k', toLowCardinality(s)) AS m, (n, s)::Tuple(x UInt64, `y z` String) AS t, if(n % 2 = 0, NULL, s) AS o, \
+        toLowCardinality(toNullable(s)) AS lo, toDecimal128(n, 18) AS d, toDateTime64(n, 3, 'UTC') AS ts, toFixedString('ab', 2) AS f, \
+        1::Enum8('a,(' = 1) AS e, [[toLowCardinality(s)], []] AS nested, toUUID('61f0c404-5cb3-11e7-907b-a6006ad3dba0') AS u, NULL AS nothing";
+    let statement = format!("SELECT {columns} FROM numbers(70000) FORMAT Native");
+    let plain = post(address(), &statement);
+    assert_eq!(plain.status, 200, "{}", plain.text());
+    let newer = request(address(), "POST", "/?client_protocol_version=54460", &[], statement.as_bytes());
+    assert!(newer.complete && newer.status == 200, "{}", newer.text());
+    let blocks = (newer.body.len() - plain.body.len()) / (8 + 15);
+    assert_eq!(newer.body.len() - plain.body.len(), blocks * (8 + 15));
+    assert!(blocks >= 2 && newer.body.starts_with(&[1, 0, 2, 0xff, 0xff, 0xff, 0xff, 0, 15]));
+}

@@ -18,16 +18,16 @@ pub const HOUR_US: i64 = 60 * MINUTE_US;
 /// Microseconds in 24 hours.
 pub const DAY_US: i64 = 24 * HOUR_US;
 
-/// The text is no RFC 3339 time of the years 1970 to 2999.
+/// The text is no RFC 3339 time of the years 1970 to 2105.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected an RFC 3339 time with an offset, such as 2026-11-22T10:15:03.123456Z, from 1970 to 2999")]
+#[error("expected an RFC 3339 time with an offset, such as 2026-11-22T10:15:03.123456Z, from 1970 to 2105")]
 pub struct TimestampError;
 
 impl Timestamp {
     /// 1970-01-01T00:00:00Z, the first accepted instant.
     pub const MIN: Timestamp = Timestamp(0);
-    /// 3000-01-01T00:00:00Z, the first instant no longer accepted.
-    pub const END: Timestamp = Timestamp(32_503_680_000 * SECOND_US);
+    /// 2106-01-01T00:00:00Z, the first instant no longer accepted: ClickHouse's `DateTime` ends in that year.
+    pub const END: Timestamp = Timestamp(4_291_747_200 * SECOND_US);
 
     /// From microseconds since 1970.
     pub const fn from_micros(micros: i64) -> Self {
@@ -50,7 +50,7 @@ impl Timestamp {
         Timestamp(self.0.saturating_add(micros))
     }
 
-    /// Is it within the years 1970 to 2999?
+    /// Is it within the years 1970 to 2105?
     pub fn in_range(self) -> bool {
         (Self::MIN..Self::END).contains(&self)
     }
@@ -189,7 +189,7 @@ mod tests {
             "2026-11-22T10:15:03+24:00",
             "2026-11-22T10:15:03Z ",
             "1969-12-31T23:59:59Z",
-            "3000-01-01T00:00:00Z",
+            "2106-01-01T00:00:00Z",
             "２026-11-22T10:15:03Z",
             "2026-11-22T10:15:03,5Z",
         ] {

@@ -15,7 +15,10 @@ use schemas::calendar::Calendar;
 use schemas::budget::Budget;
 use schemas::price_book::PriceBook;
 use schemas::rates::Rates;
+use processor::meter::MeterRules;
+use processor::pricing::Pricer;
 use schemas::GroupingSet;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// Everything that the fold's results depend on, read and checked.
 pub struct Rules {
@@ -37,9 +40,9 @@ impl Rules {
     /// # Errors
     /// Names the file, the key, the value and the remedy.
     pub fn read(config: &Config) -> anyhow::Result<Self> {
-        let book = PriceBook::from_toml_files(&texts(config, &config.prices.books)?).context("prices.books")?;
-        let rates = Rates::from_toml_files(&texts(config, &config.prices.rates)?).context("prices.rates")?;
-        let budgets = Budget::from_toml_files(&texts(config, &config.budgets.files)?).context("budgets.files")?;
+        let book = PriceBook::parse_all(&pairs(&texts(config, &config.prices.books)?)).context("prices.books")?;
+        let rates = Rates::parse_all(&pairs(&texts(config, &config.prices.rates)?)).context("prices.rates")?;
+        let budgets = Budget::parse_all(&pairs(&texts(config, &config.budgets.files)?)).context("budgets.files")?;
         let calendar = Calendar::new(&config.windows.time_zone).with_context(|| format!("windows.time_zone = {:?}", config.windows.time_zone))?;
         let mut sets = config.grouping_sets();
         for budget in &budgets {
@@ -52,16 +55,49 @@ impl Rules {
     }
 }
 
-/// Names and contents of files.
+impl Rules {
+    /// Hash of what a meter's results depend on.
+    pub fn meter_hash(&self, rules: &MeterRules, pricer: &Pricer) -> String {
+        format!("{:032x}", xxh3_128(format!("{rules:?} {:032x}", pricer.rules_hash()).as_bytes()))
+    }
+
+    /// Hash of what a monitor's rows depend on. Budgets are not part of it: they may change at any time.
+    pub fn monitor_hash(&self, retain_us: i64) -> String {
+        let sets: Vec<&GroupingSet> = self.sets.iter().filter(|set| set.is_published()).collect();
+        format!("{:032x}", xxh3_128(format!("{sets:?} {} {retain_us}", self.calendar.zone_name()).as_bytes()))
+    }
+}
+
+fn pairs(texts: &[(String, String)]) -> Vec<(&str, &str)> {
+    texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
+}
+
+/// Names and contents of files; a file that is not there is looked for among those that the program carries.
 fn texts(config: &Config, files: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
     files
         .iter()
         .map(|file| {
             let path = config.resolve(file);
-            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            Ok((path.display().to_string(), text))
+            match (std::fs::read_to_string(&path), shipped(file)) {
+                (Ok(text), _) => Ok((path.display().to_string(), text)),
+                (Err(error), Some(text)) if error.kind() == std::io::ErrorKind::NotFound => Ok((format!("{} (shipped)", file.display()), text.to_owned())),
+                (Err(error), _) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+            }
         })
         .collect()
+}
+
+/// The files that come with the program, so that it runs without any beside it.
+fn shipped(file: &Path) -> Option<&'static str> {
+    Some(match file.to_str()? {
+        "prices/public.toml" => include_str!("../../prices/public.toml"),
+        "prices/rates.toml" => include_str!("../../prices/rates.toml"),
+        "budgets/llm_platform.toml" => include_str!("../../budgets/llm_platform.toml"),
+        "budgets/cloud_platform.toml" => include_str!("../../budgets/cloud_platform.toml"),
+        "budgets/saas_krw.toml" => include_str!("../../budgets/saas_krw.toml"),
+        "budgets/canary.toml" => include_str!("../../budgets/canary.toml"),
+        _ => return None,
+    })
 }
 
 impl Config {

@@ -1,4 +1,233 @@
 //! The service: both stages, or one of them, until it is told to stop.
 
+pub mod connect;
 pub mod http;
 pub mod partitions;
+pub mod signals;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::ValueEnum;
+use ingest::kafka::{ConsumerHandle, ConsumerOptions, GroupConsumer};
+use ingest::registry::RegistryState;
+use object_store::ObjectStore;
+use processor::meter::MeterRules;
+use processor::pricing::{Prefer as PricerPrefer, Pricer};
+use rdkafka::ClientConfig;
+use runtime::DriverOptions;
+use runtime::io::{Clock, SystemClock};
+use sinks::clickhouse::{ClickHouse, ClickHouseHandle, ClickHouseOptions, ClickHouseSink, SinkOptions, SinkState};
+use sinks::kafka::{OutTopics, Producer, ProducerOptions};
+use sinks::metrics::Metrics;
+use tokio::runtime::Handle;
+
+use self::connect::Cluster;
+use self::http::Reported;
+use self::partitions::{Partitions, Surroundings};
+use crate::config::{Config, Prefer, Rules};
+use crate::stages::{MeterFactory, MonitorFactory, StageFactory};
+
+/// Which part of the pipeline this process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StageChoice {
+    /// Events to cells.
+    Meter,
+    /// Cells to rollups and alerts.
+    Monitor,
+    /// Both.
+    All,
+}
+
+/// A running service.
+pub struct Service {
+    stages: Vec<(ConsumerHandle, Partitions)>,
+    producer: Producer,
+    tables: ClickHouseHandle,
+    grace: Duration,
+    /// Where health and metrics are served.
+    pub http: std::net::SocketAddr,
+}
+
+/// The ClickHouse server of the configuration.
+///
+/// # Errors
+/// A URL or certificate file that cannot be used.
+pub fn clickhouse(config: &Config) -> anyhow::Result<ClickHouse> {
+    let c = &config.clickhouse;
+    let ca_file = (!c.ca_file.as_os_str().is_empty()).then(|| config.resolve(&c.ca_file));
+    let options = ClickHouseOptions {
+        url: c.url.clone(),
+        database: c.database.clone(),
+        user: c.username.clone(),
+        password: sinks::clickhouse::Secret::new(c.password.reveal()),
+        tls_ca_file: ca_file,
+        answer_timeout: c.timeout,
+        ..ClickHouseOptions::default()
+    };
+    ClickHouse::new(options).with_context(|| format!("clickhouse.url = {:?}", c.url))
+}
+
+impl Service {
+    /// Starts the chosen stages; `handle` runs the I/O.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration or the servers, and the remedy.
+    pub fn start(config: &Config, choice: StageChoice, handle: &Handle) -> anyhow::Result<Self> {
+        let rules = Rules::read(config)?;
+        let client = connect::kafka(config)?.client_config()?;
+        let cluster = Cluster::ask(config)?;
+        let server = clickhouse(config)?;
+        handle.block_on(server.migrate(&rules.sets)).with_context(|| format!("CR-3201: clickhouse.url = {:?}: the tables cannot be made", config.clickhouse.url))?;
+        let metrics = Arc::new(Metrics::new());
+        let sink_options = SinkOptions {
+            linger: config.clickhouse.linger,
+            max_batch_rows: u64::from(config.clickhouse.max_batch_rows),
+            max_queue_bytes: u64::from(config.clickhouse.queue_mib) << 20,
+            ..SinkOptions::default()
+        };
+        let tables = ClickHouseSink::start(server, sink_options, Arc::clone(&metrics) as _, handle);
+        let producer = Producer::start(&ProducerOptions::new(client.clone()))?;
+        let registry = connect::registry(config)?;
+        let shared = Shared {
+            store: connect::state(config)?,
+            clock: Arc::new(SystemClock::default()),
+            handle: handle.clone(),
+            producer: producer.clone(),
+            topics: connect::out_topics(config),
+            tables: tables.clone(),
+            cluster,
+            client,
+        };
+        let mut stages = Vec::new();
+        if choice != StageChoice::Monitor {
+            let factory = meter_factory(config, &rules, connect::decoder(registry.clone())?, shared.cluster.shards)?;
+            stages.push(shared.start(config, Box::new(factory), &config.kafka.events_topic, shared.cluster.inputs)?);
+        }
+        if choice != StageChoice::Meter {
+            let factory = MonitorFactory::new(config, &rules);
+            stages.push(shared.start(config, Box::new(factory), &config.kafka.partials_topic, shared.cluster.shards)?);
+        }
+        let (watched, queue) = (tables.clone(), tables.clone());
+        let reported = Reported {
+            stages: stages.iter().map(|(_, partitions)| partitions.clone()).collect(),
+            metrics: Box::new(move || {
+                let sink = metrics.text().unwrap_or_default();
+                format!("# TYPE cost_rhythm_clickhouse_queue_bytes gauge\ncost_rhythm_clickhouse_queue_bytes {}\n{sink}", queue.queue_bytes())
+            }),
+            trouble: Box::new(move || {
+                let mut sentences = Vec::new();
+                if let SinkState::Down { error, .. } = watched.state() {
+                    sentences.push(format!("clickhouse is down, rows are waiting: {error}"));
+                }
+                if let Some(RegistryState::Silent { .. }) = registry.as_ref().map(ingest::registry::SchemaRegistry::state) {
+                    sentences.push("the schema registry is silent: messages with unknown schemas are waiting".to_owned());
+                }
+                sentences
+            }),
+        };
+        let listening = handle.block_on(http::serve(config.http.listen, Arc::new(reported)));
+        let http = listening.with_context(|| format!("CR-3202: http.listen = {}: another process listens there, or the address is not of this machine", config.http.listen))?;
+        tracing::info!(%http, "serving /healthz /readyz /metrics");
+        Ok(Service { stages, producer, tables, grace: config.run.shutdown_grace, http })
+    }
+
+    /// The stages' partitions.
+    pub fn partitions(&self) -> impl Iterator<Item = &Partitions> {
+        self.stages.iter().map(|(_, partitions)| partitions)
+    }
+
+    /// Why the process cannot go on, if it cannot: the producer is broken for good.
+    pub fn broken(&self) -> Option<String> {
+        self.producer.failure()
+    }
+
+    /// Ends in order, within the configured grace: finishes the partitions, leaves the groups, drains the queues. Every partition's
+    /// last snapshot stands for what was acknowledged; what was not is done again at the next start.
+    pub fn stop(self, handle: &Handle) {
+        let deadline = Instant::now() + self.grace;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        // Both at once: they finish side by side, within one deadline.
+        let closing: Vec<_> = self.stages.into_iter().map(|(consumer, _)| std::thread::spawn(move || consumer.close(left()))).collect();
+        for thread in closing {
+            match thread.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "a consumer is still closing at the deadline"),
+                Err(_) => tracing::warn!("a consumer's closing thread has panicked"),
+            }
+        }
+        if let Err(left_behind) = handle.block_on(self.tables.shutdown(left())) {
+            tracing::warn!(%left_behind, "rows are left to the next start");
+        }
+        if let Err(error) = self.producer.flush(left()) {
+            tracing::warn!(%error, "records are left to the next start");
+        }
+    }
+}
+
+struct Shared {
+    store: Arc<dyn ObjectStore>,
+    clock: Arc<dyn Clock>,
+    handle: Handle,
+    producer: Producer,
+    topics: OutTopics,
+    tables: ClickHouseHandle,
+    cluster: Cluster,
+    client: ClientConfig,
+}
+
+impl Shared {
+    fn start(&self, config: &Config, factory: Box<dyn StageFactory>, topic: &str, partitions: i32) -> anyhow::Result<(ConsumerHandle, Partitions)> {
+        let group = format!("{}-{}", config.kafka.group, factory.name());
+        let (producer, topics, tables) = (self.producer.clone(), self.topics.clone(), self.tables.clone());
+        let owner = Partitions::new(Surroundings {
+            factory,
+            outbox: Box::new(move || Box::new(producer.outbox(topics.clone()))),
+            tables: Box::new(move || Box::new(tables.table_sink())),
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            handle: self.handle.clone(),
+            options: DriverOptions {
+                flush_interval: config.flush.interval,
+                flush_interval_behind: config.flush.interval_behind,
+                snapshot_interval: config.state.snapshot_interval,
+                idle_after: config.windows.idle_after,
+                ..DriverOptions::default()
+            },
+            log_id: self.cluster.id.clone(),
+            partitions,
+            // Something is left for the queues behind the drivers.
+            grace: config.run.shutdown_grace * 3 / 4,
+        });
+        let share = config.kafka.fetch_queue_kib / u32::try_from(partitions.max(1)).unwrap_or(1);
+        let options = ConsumerOptions { prefetch_kbytes_per_partition: share.max(1024), ..ConsumerOptions::new(self.client.clone(), group, [config.kafka.topic(topic)]) };
+        Ok((GroupConsumer::start(options, owner.clone())?, owner))
+    }
+}
+
+fn meter_factory(config: &Config, rules: &Rules, decoder: ingest::codec::Decoder, shards: i32) -> anyhow::Result<MeterFactory> {
+    let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+    let meter_rules = MeterRules {
+        lateness_us: micros(config.windows.lateness),
+        retain_us: micros(config.windows.retain),
+        horizon_us: micros(config.windows.horizon),
+        future_us: micros(config.windows.future),
+        max_cells: config.limits.max_cells,
+        max_identities: config.limits.max_identities,
+        ..MeterRules::new(rules.sets.clone())
+    };
+    let prefer = match config.prices.prefer {
+        Prefer::Book => PricerPrefer::Book,
+        Prefer::Reported => PricerPrefer::Reported,
+    };
+    let pricer = Pricer::new(Arc::new(rules.book.clone()), Arc::new(rules.rates.clone()), prefer);
+    Ok(MeterFactory {
+        rules_hash: rules.meter_hash(&meter_rules, &pricer),
+        rules: meter_rules,
+        pricer,
+        decoder,
+        shards,
+        usage_events: config.clickhouse.usage_events,
+    })
+}

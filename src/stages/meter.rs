@@ -46,6 +46,7 @@ impl MeterFactory {
     fn stage(&self, meter: Meter, place: &StagePlace) -> Box<dyn Stage> {
         Box::new(MeterStage {
             meter,
+            pricer: self.pricer.clone(),
             decoder: self.decoder.clone(),
             arena: Bump::new(),
             topic: place.topic.clone(),
@@ -85,6 +86,7 @@ impl StageFactory for MeterFactory {
 /// See the module's documentation.
 pub struct MeterStage {
     meter: Meter,
+    pricer: Pricer,
     decoder: Decoder,
     arena: Bump,
     topic: String,
@@ -130,6 +132,7 @@ impl Stage for MeterStage {
                 let fate = self.meter.fold(message.offset, message.timestamp, &event);
                 match fate.map_err(|error| StageError { code: "CR-1101", text: format!("{}/{}: {error}", self.topic, self.partition) })? {
                     Fate::Counted(priced) if self.usage_events => {
+                        let price_version = priced.price_version.map_or_else(String::new, |version| self.pricer.version_text(version));
                         let row = UsageEventRow {
                             topic: &self.topic,
                             partition: self.partition,
@@ -138,9 +141,10 @@ impl Stage for MeterStage {
                             cost: priced.priced.cost,
                             cost_status: priced.status,
                             revenue: priced.priced.revenue,
-                            price_version: self.meter.price_version(&priced),
+                            price_version: &price_version,
                         };
-                        rows::put_usage_event(&mut self.usage_rows, &row);
+                        let written = rows::put_usage_event(&mut self.usage_rows, &row);
+                        written.map_err(|error| StageError { code: "CR-1102", text: error.to_string() })?;
                         self.usage_count += 1;
                         None
                     }

@@ -37,7 +37,7 @@ pub(super) fn instant(name: &str, value: i64, unit: Unit) -> Result<Timestamp, R
     };
     let time = micros.map(Timestamp::from_micros).filter(|time| time.in_range());
     time.ok_or_else(|| {
-        field(Reason::OutOfRange, name, &value.to_string(), "send a time of the years 1970 to 2999, in the unit that the schema says")
+        field(Reason::OutOfRange, name, &value.to_string(), "send a time of the years 1970 to 2105, in the unit that the schema says")
     })
 }
 

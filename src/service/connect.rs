@@ -1,0 +1,128 @@
+//! Clients as the configuration describes them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use ingest::codec::{Decoder, DecoderOptions};
+use ingest::kafka::{Admin, KafkaConnection, Sasl, SaslMechanism, Security as KafkaSecurity, Tls};
+use ingest::registry::{RegistryOptions, SchemaRegistry};
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use sinks::kafka::OutTopics;
+
+use crate::config::{Config, Security};
+
+/// How long administrative questions may take.
+const ADMIN_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How the cluster is reached.
+///
+/// # Errors
+/// A SASL mechanism that is not known.
+pub fn kafka(config: &Config) -> anyhow::Result<KafkaConnection> {
+    let kafka = &config.kafka;
+    let tls = || Tls { ca_file: present(&config.resolve(&kafka.ca_file), &kafka.ca_file), ..Tls::default() };
+    let sasl = |tls| -> anyhow::Result<Sasl> {
+        let mechanism = match kafka.sasl_mechanism.as_str() {
+            "PLAIN" => SaslMechanism::Plain,
+            "SCRAM-SHA-256" => SaslMechanism::ScramSha256,
+            "SCRAM-SHA-512" => SaslMechanism::ScramSha512,
+            other => bail!("CR-3003: kafka.sasl_mechanism = {other:?}: must be PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
+        };
+        let password = ingest::kafka::Secret::new(kafka.password.reveal());
+        Ok(Sasl { mechanism, username: kafka.username.clone(), password, tls })
+    };
+    let security = match kafka.security {
+        Security::Plaintext => KafkaSecurity::Plaintext,
+        Security::Tls => KafkaSecurity::Tls(tls()),
+        Security::SaslPlaintext => KafkaSecurity::Sasl(sasl(None)?),
+        Security::SaslTls => KafkaSecurity::Sasl(sasl(Some(tls()))?),
+    };
+    Ok(KafkaConnection { security, client_id: "cost-rhythm".to_owned(), extra: kafka.properties.clone(), ..KafkaConnection::plaintext(&kafka.brokers) })
+}
+
+fn present(resolved: &std::path::Path, configured: &std::path::Path) -> Option<PathBuf> {
+    (!configured.as_os_str().is_empty()).then(|| resolved.to_owned())
+}
+
+/// Names of the topics that are written to.
+pub fn out_topics(config: &Config) -> OutTopics {
+    let kafka = &config.kafka;
+    let name = |topic: &str| Arc::from(kafka.topic(topic));
+    OutTopics { partials: name(&kafka.partials_topic), dead_letters: name(&kafka.dead_letters_topic), alerts: name(&kafka.alerts_topic) }
+}
+
+/// What is known of the cluster before anything starts.
+pub struct Cluster {
+    /// Its id.
+    pub id: String,
+    /// Partitions of the input topic.
+    pub inputs: i32,
+    /// Partitions of the partials topic.
+    pub shards: i32,
+}
+
+impl Cluster {
+    /// Asks the brokers.
+    ///
+    /// # Errors
+    /// No answer, or a topic that is not there, with the command that makes it.
+    pub fn ask(config: &Config) -> anyhow::Result<Self> {
+        let client = kafka(config)?.client_config()?;
+        let admin = Admin::new(&client, ADMIN_TIMEOUT)?;
+        let id = admin.cluster_id().with_context(|| format!("CR-3101: kafka.brokers = {:?}: no broker answers", config.kafka.brokers))?;
+        let count = |name: &str| -> anyhow::Result<i32> {
+            let topic = config.kafka.topic(name);
+            let Some(description) = admin.topic(&topic)? else {
+                bail!("CR-3102: topic {topic:?} does not exist: create it (`cost-rhythm check --create-topics` does), with message.timestamp.type=LogAppendTime");
+            };
+            Ok(description.partitions.len() as i32)
+        };
+        for topic in [&config.kafka.dead_letters_topic, &config.kafka.alerts_topic] {
+            count(topic)?;
+        }
+        Ok(Cluster { id, inputs: count(&config.kafka.events_topic)?, shards: count(&config.kafka.partials_topic)? })
+    }
+}
+
+/// The schema registry, when one is configured.
+///
+/// # Errors
+/// A URL that cannot be used.
+pub fn registry(config: &Config) -> anyhow::Result<Option<SchemaRegistry>> {
+    if config.registry.url.is_empty() {
+        return Ok(None);
+    }
+    let mut options = RegistryOptions::new(&config.registry.url);
+    options.timeout = config.registry.timeout;
+    if !config.registry.username.is_empty() {
+        options.user = Some(config.registry.username.clone());
+        options.password = ingest::registry::Secret::new(config.registry.password.reveal());
+    }
+    Ok(Some(SchemaRegistry::start(&options)?))
+}
+
+/// The decoder over that registry.
+///
+/// # Errors
+/// Our own schema cannot be compiled, which a test rules out.
+pub fn decoder(registry: Option<SchemaRegistry>) -> anyhow::Result<Decoder> {
+    Ok(Decoder::new(DecoderOptions { schemas: Vec::new(), registry })?)
+}
+
+/// Where snapshots go: a directory, made if it is not there, or a URL.
+///
+/// # Errors
+/// The directory cannot be made, or the URL's scheme is not built in.
+pub fn state(config: &Config) -> anyhow::Result<Arc<dyn ObjectStore>> {
+    let url = &config.state.url;
+    if url.contains("://") && !url.starts_with("file://") {
+        bail!("CR-3103: state.url = {url:?}: this build has the local file system only; use a directory (a mounted volume) or build with the object store's feature");
+    }
+    let path = config.resolve(url.trim_start_matches("file://").as_ref());
+    std::fs::create_dir_all(&path).with_context(|| format!("CR-3104: state.url = {url:?}: cannot make {}", path.display()))?;
+    let store = LocalFileSystem::new_with_prefix(&path).with_context(|| format!("CR-3104: state.url = {url:?}"))?;
+    Ok(Arc::new(store.with_fsync(true)))
+}

@@ -1,0 +1,220 @@
+//! The monitor as a stage: merge, rows, alerts.
+
+use processor::monitor::{Monitor, MonitorEffects, MonitorRules};
+use runtime::io::{Message, OutRecord, OutTopic, RowBatch, Table};
+use runtime::stage::StageState;
+use runtime::store::Loaded;
+use runtime::{Applied, Effects, Stage, StageError};
+use schemas::alert::Alert;
+use schemas::rollup::{AccountsRow, AlertRow, BudgetRow, RollupRow};
+use schemas::Timestamp;
+use sinks::clickhouse::rows;
+
+use super::{StageFactory, StagePlace};
+use crate::config::{Config, Rules};
+
+/// Rows are handed on in pieces of this size.
+const ROWS: u32 = 16_384;
+
+/// Makes monitors.
+pub struct MonitorFactory {
+    rules: MonitorRules,
+    rules_hash: String,
+}
+
+impl MonitorFactory {
+    /// By the configuration.
+    pub fn new(config: &Config, rules: &Rules) -> Self {
+        let retain_us = i64::try_from(config.windows.retain.as_micros()).unwrap_or(i64::MAX);
+        let monitor = MonitorRules {
+            sets: rules.sets.clone(),
+            budgets: rules.budgets.clone(),
+            rates: rules.rates.clone(),
+            calendar: rules.calendar.clone(),
+            retain_us,
+            limits: processor::monitor::MonitorLimits::default(),
+        };
+        MonitorFactory { rules_hash: rules.monitor_hash(retain_us), rules: monitor }
+    }
+
+    fn stage(monitor: Monitor, next: i64) -> Box<dyn Stage> {
+        Box::new(MonitorStage { monitor, next, out: Rows::default() })
+    }
+}
+
+impl StageFactory for MonitorFactory {
+    fn name(&self) -> &'static str {
+        "monitor"
+    }
+
+    fn rules(&self) -> String {
+        self.rules_hash.clone()
+    }
+
+    fn fresh(&self, place: &StagePlace, offset: i64) -> Result<Box<dyn Stage>, StageError> {
+        Ok(Self::stage(Monitor::new(self.rules.clone(), place.partition), offset))
+    }
+
+    fn restore(&self, _place: &StagePlace, loaded: &Loaded) -> Result<Box<dyn Stage>, StageError> {
+        let restored = Monitor::restore(&loaded.body, self.rules.clone());
+        let monitor = restored.map_err(|error| StageError { code: "CR-1007", text: error.to_string() })?;
+        Ok(Self::stage(monitor, loaded.head.offset))
+    }
+}
+
+/// See the module's documentation.
+pub struct MonitorStage {
+    monitor: Monitor,
+    next: i64,
+    out: Rows,
+}
+
+impl Stage for MonitorStage {
+    fn apply(&mut self, message: &Message<'_>, _effects: &mut Effects) -> Result<Applied, StageError> {
+        let applied = self.monitor.apply(message.offset, message.payload.unwrap_or_default());
+        applied.map_err(|error| StageError { code: "CR-1201", text: error.to_string() })?;
+        self.next = message.offset + 1;
+        Ok(Applied::Done)
+    }
+
+    fn skip_to(&mut self, offset: i64) {
+        self.next = self.next.max(offset);
+    }
+
+    fn flush(&mut self, effects: &mut Effects) -> Result<(), StageError> {
+        self.monitor.flush(&mut self.out);
+        self.out.hand_on(effects)
+    }
+
+    // What the monitor knows of time is in the log.
+    fn idle(&mut self, _now: Timestamp) {}
+
+    fn position(&self) -> i64 {
+        self.next
+    }
+
+    fn state(&mut self) -> Result<StageState, StageError> {
+        let body = self.monitor.snapshot();
+        Ok(StageState { body, segment: None, today: 0 })
+    }
+
+    fn gauges(&self) -> Vec<(&'static str, f64)> {
+        let gauges = self.monitor.gauges();
+        vec![
+            ("cells", gauges.cells as f64),
+            ("rows", gauges.rows as f64),
+            ("series", gauges.series as f64),
+            ("inputs", gauges.inputs as f64),
+            ("budget_states", gauges.budget_states as f64),
+            ("memory_bytes", gauges.bytes as f64),
+            ("repeated_cells", gauges.repeated_cells as f64),
+            ("unknown_set_cells", gauges.unknown_set_cells as f64),
+            ("late_budget_changes", gauges.late_budget_changes as f64),
+            ("unrated_budget_changes", gauges.unrated_budget_changes as f64),
+        ]
+    }
+}
+
+/// Rows of one flush, encoded.
+#[derive(Default)]
+struct Rows {
+    rollups: Encoded,
+    budgets: Encoded,
+    accounts: Encoded,
+    alerts: Encoded,
+    finished: Vec<RowBatch>,
+    records: Vec<OutRecord>,
+    failed: Option<String>,
+}
+
+#[derive(Default)]
+struct Encoded {
+    rows: u32,
+    bytes: Vec<u8>,
+}
+
+impl Encoded {
+    fn finish(&mut self, table: Table) -> Option<RowBatch> {
+        let rows = std::mem::take(&mut self.rows);
+        (rows > 0).then(|| RowBatch { table, rows, bytes: std::mem::take(&mut self.bytes) })
+    }
+}
+
+impl Rows {
+    fn note(&mut self, outcome: Result<(), impl std::fmt::Display>) {
+        if let Err(error) = outcome {
+            self.failed = Some(error.to_string());
+        }
+    }
+
+    fn alert_record(&mut self, alert: &Alert) -> Result<(), serde_json::Error> {
+        let data = alert.data_json()?;
+        let (id, scope, period) = (alert.id(), alert.scope.clone(), alert.period.clone());
+        let row = AlertRow {
+            id: &id,
+            rule: &alert.rule,
+            scope: &scope,
+            period: &period,
+            level: alert.level.name(),
+            state: alert.state.name(),
+            threshold: Some(alert.threshold),
+            current: Some(alert.current),
+            previous: Some(alert.previous),
+            currency: Some(alert.currency),
+            occurred_at: alert.occurred_at,
+            data: &data,
+        };
+        let outcome = rows::put_alert(&mut self.alerts.bytes, &row);
+        self.alerts.rows += 1;
+        self.note(outcome);
+        self.records.push(OutRecord {
+            topic: OutTopic::Alerts,
+            partition: None,
+            key: Some(alert.kafka_key().into_bytes()),
+            payload: Some(alert.to_cloudevent()?),
+            headers: vec![("content-type".to_owned(), b"application/cloudevents+json; charset=UTF-8".to_vec())],
+        });
+        Ok(())
+    }
+
+    /// Accounts last: they must not be seen before the rows.
+    fn hand_on(&mut self, effects: &mut Effects) -> Result<(), StageError> {
+        if let Some(text) = self.failed.take() {
+            return Err(StageError { code: "CR-1202", text: format!("a row cannot be written: {text}") });
+        }
+        effects.batches.append(&mut self.finished);
+        effects.batches.extend(self.rollups.finish(Table::Rollups));
+        effects.batches.extend(self.budgets.finish(Table::Budgets));
+        effects.batches.extend(self.alerts.finish(Table::Alerts));
+        effects.batches.extend(self.accounts.finish(Table::Accounts));
+        effects.records.append(&mut self.records);
+        Ok(())
+    }
+}
+
+impl MonitorEffects for Rows {
+    fn rollup(&mut self, row: &RollupRow<'_, Box<str>>) {
+        let outcome = rows::put_rollup(&mut self.rollups.bytes, row);
+        self.rollups.rows += 1;
+        self.note(outcome);
+        if self.rollups.rows >= ROWS {
+            self.finished.extend(self.rollups.finish(Table::Rollups));
+        }
+    }
+
+    fn budget(&mut self, row: &BudgetRow<'_>) {
+        let outcome = rows::put_budget(&mut self.budgets.bytes, row);
+        self.budgets.rows += 1;
+        self.note(outcome);
+    }
+
+    fn accounts(&mut self, row: &AccountsRow<'_>) {
+        rows::put_accounts(&mut self.accounts.bytes, row);
+        self.accounts.rows += 1;
+    }
+
+    fn alert(&mut self, alert: &Alert) {
+        let outcome = self.alert_record(alert);
+        self.note(outcome);
+    }
+}

@@ -215,8 +215,9 @@ started_at() {
     # The command name may hold spaces and brackets: fields are counted after the last ')'.
     local -a fields
     read -r -a fields <<<"${stat##*) }"
-    # A zombie has ended, whoever has yet to take note of it.
-    [[ ${fields[0]} != Z ]] || return 1
+    # A zombie has ended, whoever has yet to take note of it; but one with threads left (field 20) is still dying and
+    # still holds its ports and files.
+    [[ ${fields[0]} != Z || ${fields[17]} -gt 1 ]] || return 1
     echo "${fields[19]}"
 }
 
@@ -362,6 +363,9 @@ start_node() {
         run_class kafka.tools.StorageTool format -t "$CLUSTER_ID" -c "$directory/server.properties" >"$directory/format.log" 2>&1 ||
             { tail -n 20 "$directory/format.log" >&2; fail "broker $node: formatting its storage failed"; }
     fi
+    local deadline=$((SECONDS + 5))
+    # A broker killed a moment ago may still hold its port.
+    while port_open "${broker_ports[node - 1]}" && ((SECONDS < deadline)); do sleep 0.1; done
     if port_open "${broker_ports[node - 1]}"; then
         fail "port $HOST:${broker_ports[node - 1]} is taken by another process: set KAFKA_PORT (0 = any free) for a new KAFKA_DIR"
     fi

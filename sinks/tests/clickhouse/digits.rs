@@ -1,0 +1,161 @@
+use std::sync::Arc;
+
+use runtime::io::{Table, TableSink};
+use schemas::event::Amount;
+use schemas::rollup::{AlertRow, BudgetRow, CostStatus, UsageEventRow};
+use schemas::{Currency, Dimension, Event, Kind, Money, Timestamp, Tokens};
+use sinks::clickhouse::{ClickHouseSink, rows};
+
+use crate::samples::{accounts, bytes_of, total};
+use crate::server::{batch, database, sink_options, text, until_acknowledged};
+
+fn money(text: &str) -> Money {
+    text.parse().unwrap()
+}
+
+fn event() -> Event<'static> {
+    let mut dimensions = [""; Dimension::COUNT];
+    dimensions[Dimension::Provider as usize] = "anthropic";
+    dimensions[Dimension::Tier as usize] = "batch";
+    Event {
+        source: "api",
+        event_id: "req-1",
+        occurred_at: Timestamp::parse("2026-11-22T10:15:03.123456Z").unwrap(),
+        kind: Kind::Adjustment,
+        adjusts: "req-0",
+        dimensions,
+        tokens: Tokens { uncached_input: -400, cache_write_1h: 7, ..Tokens::default() },
+        usage_known: true,
+        amount: None,
+        revenue: Some(Amount { value: money("27.5"), currency: "krw".parse().unwrap() }),
+        latency_ms: Some(812),
+        status: "ok",
+        error_type: "",
+        tags: &[("region", "eu")],
+        attributes: &[("a", "1"), ("b", "\"x\"")],
+    }
+}
+
+fn usage_event(offset: i64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let row = UsageEventRow {
+        topic: "usage-events",
+        partition: 3,
+        offset,
+        event: &event(),
+        cost: money("-0.000000000000000001"),
+        cost_status: CostStatus::Priced,
+        revenue: money("0.02"),
+        price_version: "v1",
+    };
+    rows::put_usage_event(&mut bytes, &row).unwrap();
+    bytes
+}
+
+fn budget(revision: i64, spent: &str, projection: Option<Money>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let row = BudgetRow {
+        budget: "llm-day",
+        scope: "user_id=u-1",
+        period: "2026-11-22",
+        period_start: Timestamp::parse("2026-11-22T00:00:00Z").unwrap(),
+        period_end: Timestamp::parse("2026-11-23T00:00:00Z").unwrap(),
+        currency: Currency::USD,
+        spent: money(spent),
+        limit: money("100"),
+        projection,
+        level: "warning",
+        revision,
+    };
+    rows::put_budget(&mut bytes, &row).unwrap();
+    bytes
+}
+
+fn alert() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let row = AlertRow {
+        id: "a-1",
+        rule: "llm-day",
+        scope: "",
+        period: "2026-11-22",
+        level: "critical",
+        state: "fired",
+        threshold: Some(money("95")),
+        current: Some(money("95.000000000000000001")),
+        previous: None,
+        currency: Some(Currency::USD),
+        occurred_at: Timestamp::parse("2026-11-22T10:15:03.123456Z").unwrap(),
+        data: "{\"rule\":\"llm-day\"}",
+    };
+    rows::put_alert(&mut bytes, &row).unwrap();
+    bytes
+}
+
+#[test]
+fn the_bytes_of_every_row_are_the_golden_ones() {
+    let all = [
+        ("rollup", bytes_of([&total(3, 9, money("-12.5"))])),
+        ("usage_event", usage_event(42)),
+        ("budget", budget(7, "80", None)),
+        ("alert", alert()),
+        ("accounts", accounts(1, 4, 20, 8)),
+    ];
+    let lines: Vec<String> =
+        all.iter().map(|(name, bytes)| format!("{name} {}", bytes.iter().map(|b| format!("{b:02x}")).collect::<String>())).collect();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/clickhouse/golden/rows_v1.hex");
+    if std::env::var_os("REGENERATE_GOLDEN").is_some() {
+        std::fs::write(path, lines.join("\n") + "\n").unwrap();
+    }
+    let golden = std::fs::read_to_string(path).unwrap();
+    assert_eq!(lines, golden.lines().collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_digit_survives() {
+    let server = database("digits").await;
+    let handle = ClickHouseSink::start(server.clone(), sink_options(), Arc::new(()), &tokio::runtime::Handle::current());
+    let mut sink = handle.table_sink();
+    let values = [
+        "0.000000000000000001",
+        "-0.000000000000000001",
+        "99999999999999999999.999999999999999999",
+        "-99999999999999999999.999999999999999999",
+        "0",
+        "-1000000000.5",
+    ];
+    let rollups: Vec<_> = values.iter().enumerate().map(|(hour, value)| total(hour as i64, 1, Money::from_units(units(value)))).collect();
+    sink.submit(batch(Table::Rollups, rollups.len(), bytes_of(&rollups))).unwrap();
+    sink.submit(batch(Table::UsageEvents, 2, [usage_event(42), usage_event(43)].concat())).unwrap();
+    sink.submit(batch(Table::UsageEvents, 1, usage_event(42))).unwrap();
+    sink.submit(batch(Table::Budgets, 2, [budget(7, "80", None), budget(8, "80.000000000000000001", Some(money("120.25")))].concat()))
+        .unwrap();
+    sink.submit(batch(Table::Budgets, 1, budget(6, "79", None))).unwrap();
+    sink.submit(batch(Table::Alerts, 2, [alert(), alert()].concat())).unwrap();
+    until_acknowledged(&mut sink, 6).await;
+
+    assert_eq!(text(&server, "SELECT cost FROM hourly_total ORDER BY window_start").await.lines().collect::<Vec<_>>(), values);
+    assert_eq!(
+        text(&server, "SELECT * FROM budgets").await,
+        "llm-day\tuser_id=u-1\t2026-11-22\t2026-11-22 00:00:00\t2026-11-23 00:00:00\tUSD\t80.000000000000000001\t100\t0.8\t120.25\twarning"
+    );
+    assert_eq!(text(&server, "SELECT count(), any(current), any(previous) FROM alerts").await, "1\t95.000000000000000001\t\\N");
+    assert_eq!(text(&server, "SELECT count() FROM usage_events").await, "2");
+    let sql = "SELECT topic, partition, event_id, occurred_at, kind, provider, tier, uncached_input_tokens, cache_write_1h_tokens, amount, cost, cost_status, price_version, revenue, revenue_amount, revenue_currency, latency_ms, tags, attributes FROM usage_events WHERE offset = 42";
+    assert_eq!(
+        text(&server, sql).await,
+        "usage-events\t3\treq-1\t2026-11-22 10:15:03.123456\tadjustment\tanthropic\tbatch\t-400\t7\t\\N\t-0.000000000000000001\tpriced\tv1\t0.02\t27.5\tKRW\t812\t{'region':'eu'}\t{'a':'1','b':'\"x\"'}"
+    );
+    assert_eq!(text(&server, "SELECT scope, hour, coherence, phase, entropy, state, state_code FROM rhythm").await, "");
+}
+
+/// Beyond what `Money::parse` takes.
+fn units(text: &str) -> i128 {
+    let digits = |text: &str| {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        format!("{whole}{fraction:0<18}").parse::<i128>().unwrap()
+    };
+    match text.strip_prefix('-') {
+        Some(rest) => -digits(rest),
+        None => digits(text),
+    }
+}

@@ -1,0 +1,477 @@
+//! The monitor's state as bytes. Equal states have equal bytes: series are numbered by their first appearance.
+
+use std::collections::{HashMap, HashSet};
+
+use schemas::alert::{Alert, scope_text};
+use schemas::budget::{Budget, BudgetWindow};
+use schemas::calendar::Window;
+use schemas::grouping::OTHER;
+use schemas::rollup::Granularity;
+use schemas::{Accounts, Bucket, GroupingSet, Measures, Money, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::input::{CellTable, HeldCell, Input};
+use super::ledger::Ledger;
+use super::period::Period;
+use super::series::{SeriesId, SeriesIndex};
+use super::spend::{Spend, Sums, fired_before};
+use super::windows::{Row, WindowTable, Windows, window_of};
+use super::{Monitor, MonitorRules};
+
+/// First byte of the state.
+pub const SNAPSHOT_VERSION: u8 = 1;
+
+/// Why bytes are no state of a monitor.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// Written by a newer program.
+    #[error("monitor state has format version {0}, this program reads version {SNAPSHOT_VERSION}: run the version that wrote it, or a newer one")]
+    Version(u8),
+    /// Not the state of a monitor.
+    #[error("monitor state cannot be read: {0}")]
+    Malformed(String),
+    /// A record was taken in part.
+    #[error("the monitor has failed, its state must not be kept: restore it from the snapshot before")]
+    Failed,
+}
+
+#[derive(Serialize, Deserialize)]
+struct State {
+    shard: i32,
+    position: i64,
+    closed: Timestamp,
+    frontier: Timestamp,
+    sets: Vec<GroupingSet>,
+    series: Vec<SeriesState>,
+    inputs: Vec<InputState>,
+    windows: Vec<WindowState>,
+    /// Window and row, by their position in here.
+    dirty_rows: Vec<(u32, u32)>,
+    budgets: Vec<Budget>,
+    periods: Vec<PeriodState>,
+    /// Period and scope, by their position in here.
+    dirty_scopes: Vec<(u32, u32)>,
+    pending: Vec<PendingState>,
+    alerts: Vec<Alert>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SeriesState {
+    set: u16,
+    values: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct InputState {
+    topic: String,
+    partition: i32,
+    inputs: i32,
+    shards: i32,
+    known_through: i64,
+    closed_before: Timestamp,
+    accounts: Accounts,
+    revision: i64,
+    dirty: bool,
+    tables: Vec<CellTableState>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CellTableState {
+    bucket: Bucket,
+    generation: i64,
+    cells: Vec<CellState>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CellState {
+    series: u32,
+    version: i64,
+    measures: Measures,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WindowState {
+    granularity: Granularity,
+    window: Window,
+    departed: bool,
+    rows: Vec<RowState>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RowState {
+    series: u32,
+    generation: i64,
+    revision: i64,
+    measures: Measures,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PeriodState {
+    budget: u16,
+    window: Window,
+    noticed: bool,
+    departed: bool,
+    scopes: Vec<ScopeState>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ScopeState {
+    series: u32,
+    scope: String,
+    sums: Sums,
+    fired: u32,
+    reset: bool,
+    revision: i64,
+    frontier: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PendingState {
+    bucket: Bucket,
+    period_end: Timestamp,
+    budget: u16,
+    scope: u32,
+    usd: Money,
+}
+
+/// Numbers series by their first appearance.
+struct Numbering<'a> {
+    index: &'a SeriesIndex,
+    numbers: HashMap<SeriesId, u32>,
+    series: Vec<SeriesState>,
+}
+
+impl Numbering<'_> {
+    fn of(&mut self, id: SeriesId) -> u32 {
+        let next = self.series.len() as u32;
+        let number = *self.numbers.entry(id).or_insert(next);
+        if number == next {
+            let values = self.index.values(id).iter().map(|value| value.to_string()).collect();
+            self.series.push(SeriesState { set: self.index.set_of(id), values });
+        }
+        number
+    }
+}
+
+impl Monitor {
+    /// The state, for a snapshot at [`Monitor::position`]. What was not flushed is in it.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Failed`] after a failure; [`SnapshotError::Malformed`] should the encoder fail, which it does not on valid state.
+    pub fn snapshot(&self) -> Result<Vec<u8>, SnapshotError> {
+        if self.failed {
+            return Err(SnapshotError::Failed);
+        }
+        let mut numbering = Numbering { index: &self.series, numbers: HashMap::new(), series: Vec::new() };
+        let inputs = self.inputs.iter().map(|input| input_state(input, &mut numbering)).collect();
+        let (windows, dirty_rows) = window_states(&self.windows, &mut numbering);
+        let (periods, dirty_scopes) = period_states(&self.ledger, &mut numbering);
+        let pending = self.ledger.pending.iter().map(|(key, usd)| {
+            let (bucket, period_end, budget, scope) = *key;
+            PendingState { bucket, period_end, budget, scope, usd: *usd }
+        });
+        let state = State {
+            shard: self.shard,
+            position: self.position,
+            closed: self.closed,
+            frontier: self.frontier,
+            sets: self.rules.sets.clone(),
+            inputs,
+            windows,
+            dirty_rows,
+            budgets: self.rules.budgets.clone(),
+            periods,
+            dirty_scopes,
+            pending: pending.collect(),
+            alerts: self.ledger.alerts.clone(),
+            series: numbering.series,
+        };
+        postcard::to_extend(&state, vec![SNAPSHOT_VERSION]).map_err(malformed)
+    }
+
+    /// A monitor in the state of a snapshot, under rules that may differ from those it was taken under:
+    /// - cells and rows of sets that are gone, or have another key or filter, are forgotten, as are day and month rows of another time zone;
+    /// - a budget that is gone or covers something else now (filter, `per`, window, currency) is forgotten;
+    /// - a new budget starts from what the rows of its series hold, where its grouping set is a published one and one exchange rate is in
+    ///   force for the whole period; else from zero. Thresholds that this reaches fire with the next spend;
+    /// - other limits and thresholds of a budget apply to what was spent so far; a threshold of the same amount does not fire again.
+    ///
+    /// # Errors
+    /// [`SnapshotError`]
+    pub fn restore(bytes: &[u8], rules: MonitorRules) -> Result<Self, SnapshotError> {
+        let state: State = match bytes.split_first() {
+            Some((&SNAPSHOT_VERSION, rest)) => match postcard::take_from_bytes(rest).map_err(malformed)? {
+                (state, []) => state,
+                (_, rest) => return Err(malformed(format!("{} bytes too many", rest.len()))),
+            },
+            Some((version, _)) => return Err(SnapshotError::Version(*version)),
+            None => return Err(malformed("empty")),
+        };
+        let mut monitor = Monitor::new(rules, state.shard);
+        (monitor.position, monitor.closed, monitor.frontier) = (state.position, state.closed, state.frontier);
+        let series = monitor.restore_series(&state);
+        for input in state.inputs {
+            let input = monitor.restore_input(input, &series)?;
+            monitor.inputs.push(input);
+        }
+        monitor.restore_windows(state.windows, &state.dirty_rows, &series)?;
+        let budgets = monitor.restore_budgets(&state.budgets);
+        monitor.restore_periods(state.periods, &state.dirty_scopes, (&state.budgets, &budgets), &state.series)?;
+        for pending in state.pending {
+            let budget = budgets.get(pending.budget as usize).copied().flatten();
+            if let Some(budget) = budget {
+                monitor.ledger.pending.insert((pending.bucket, pending.period_end, budget, pending.scope), pending.usd);
+            }
+        }
+        monitor.ledger.alerts = state.alerts;
+        for budget in 0..monitor.rules.budgets.len() as u16 {
+            if !budgets.contains(&Some(budget)) {
+                monitor.start_budget(budget)?;
+            }
+        }
+        Ok(monitor)
+    }
+
+    /// The numbers of the snapshot's series; `None` for those of sets that are gone.
+    fn restore_series(&mut self, state: &State) -> Vec<Option<SeriesId>> {
+        let same = |old: &GroupingSet| {
+            let is_it = |set: &GroupingSet| set.name == old.name && set.key == old.key && set.filter == old.filter;
+            self.rules.sets.iter().position(is_it)
+        };
+        let sets: Vec<Option<usize>> = state.sets.iter().map(same).collect();
+        let restored = state.series.iter().map(|series| {
+            let set = sets.get(series.set as usize).copied().flatten()?;
+            Some(self.series.intern(set as u16, &series.values))
+        });
+        restored.collect()
+    }
+
+    fn restore_input(&mut self, state: InputState, series: &[Option<SeriesId>]) -> Result<Input, SnapshotError> {
+        let mut input = Input::new(&state.topic, state.partition);
+        (input.inputs, input.shards, input.known_through) = (state.inputs, state.shards, state.known_through);
+        (input.closed_before, input.accounts) = (state.closed_before, state.accounts);
+        (input.revision, input.dirty) = (state.revision, state.dirty);
+        for table_state in state.tables {
+            let mut table = CellTable::default();
+            for cell in table_state.cells {
+                let Some(series) = found(series, cell.series)? else { continue };
+                self.series.hold(series);
+                self.cells += 1;
+                table.add(HeldCell { series, version: cell.version, measures: cell.measures });
+            }
+            input.tables.insert((table_state.bucket, table_state.generation), table);
+        }
+        Ok(input)
+    }
+
+    fn restore_windows(
+        &mut self,
+        windows: Vec<WindowState>,
+        dirty: &[(u32, u32)],
+        series: &[Option<SeriesId>],
+    ) -> Result<(), SnapshotError> {
+        // Where each of the snapshot's rows is now.
+        let mut places: HashMap<(u32, u32), (u32, u32)> = HashMap::new();
+        let is_dirty: HashSet<(u32, u32)> = dirty.iter().copied().collect();
+        for (number, state) in windows.into_iter().enumerate() {
+            let window = state.window;
+            let is_now = window_of(&self.rules.calendar, state.granularity, Bucket::of(window.start)) == window;
+            let mut table = WindowTable::new(state.granularity, window);
+            table.departed = state.departed || !is_now;
+            let mut kept = Vec::new();
+            for (at, row) in state.rows.into_iter().enumerate() {
+                let place = (number as u32, at as u32);
+                let Some(series) = found(series, row.series)? else { continue };
+                let dirty = is_dirty.contains(&place);
+                self.series.hold(series);
+                let (generation, revision, measures) = (row.generation, row.revision, row.measures);
+                kept.push((place, table.add(Row { series, dirty, generation, revision, measures })));
+            }
+            let slot = self.windows.adopt(table);
+            places.extend(kept.into_iter().map(|(place, at)| (place, (slot, at))));
+        }
+        self.windows.dirty = dirty.iter().filter_map(|place| places.get(place).copied()).collect();
+        Ok(())
+    }
+
+    /// Which budget each of the snapshot's budgets is now.
+    fn restore_budgets(&self, old: &[Budget]) -> Vec<Option<u16>> {
+        let same = |old: &Budget| {
+            let is_it = |now: &Budget| {
+                (&now.name, now.currency, now.window, &now.filter, &now.per) == (&old.name, old.currency, old.window, &old.filter, &old.per)
+            };
+            self.rules.budgets.iter().position(is_it).map(|index| index as u16)
+        };
+        old.iter().map(same).collect()
+    }
+
+    fn restore_periods(
+        &mut self,
+        periods: Vec<PeriodState>,
+        dirty: &[(u32, u32)],
+        (old, now): (&[Budget], &[Option<u16>]),
+        series: &[SeriesState],
+    ) -> Result<(), SnapshotError> {
+        let mut slots = Vec::with_capacity(periods.len());
+        let is_dirty: HashSet<(u32, u32)> = dirty.iter().copied().collect();
+        for (number, state) in periods.into_iter().enumerate() {
+            let (old, budget) = match (old.get(state.budget as usize), now.get(state.budget as usize)) {
+                (Some(old), Some(Some(budget))) => (old, *budget),
+                (Some(_), Some(None)) => {
+                    slots.push(None);
+                    continue;
+                }
+                _ => return Err(malformed(format!("budget {} of {}", state.budget, old.len()))),
+            };
+            let definition = &self.rules.budgets[budget as usize];
+            let is_now = definition.window.of(&self.rules.calendar, Bucket::of(state.window.start)) == state.window;
+            let set = definition.grouping_set(&self.rules.sets).name;
+            let set = self.rules.sets.iter().position(|known| known.name == set).ok_or_else(|| malformed("a budget without a set"))?;
+            let mut period = Period::new(budget, state.window, Box::default());
+            (period.noticed, period.departed) = (state.noticed, state.departed || !is_now);
+            for (at, scope) in state.scopes.into_iter().enumerate() {
+                let Some(named) = series.get(scope.series as usize) else { return Err(malformed("a scope's series is missing")) };
+                // The budget may be counted in another set by now, with the same key.
+                let series = self.series.intern(set as u16, &named.values);
+                self.series.hold(series);
+                period.add(Spend {
+                    series,
+                    scope: scope.scope.into(),
+                    spent: scope.sums.spent().ok_or_else(|| malformed("a sum that does not fit"))?,
+                    sums: scope.sums,
+                    fired: if old.thresholds == definition.thresholds {
+                        scope.fired
+                    } else {
+                        fired_before(old, scope.fired, definition)
+                    },
+                    reset: scope.reset,
+                    dirty: is_dirty.contains(&(number as u32, at as u32)),
+                    revision: scope.revision,
+                    frontier: scope.frontier,
+                });
+            }
+            slots.push(Some(self.ledger.adopt(&self.rules, period)));
+        }
+        let place = |(number, at): &(u32, u32)| slots.get(*number as usize).copied().flatten().map(|slot| (slot, *at));
+        self.ledger.dirty = dirty.iter().filter_map(place).collect();
+        Ok(())
+    }
+
+    /// A budget that the snapshot did not have starts from what the rows hold.
+    fn start_budget(&mut self, budget: u16) -> Result<(), SnapshotError> {
+        let definition = self.rules.budgets[budget as usize].clone();
+        let granularity = match definition.window {
+            BudgetWindow::Hourly => Granularity::Hour,
+            BudgetWindow::Daily => Granularity::Day,
+            BudgetWindow::Monthly => Granularity::Month,
+        };
+        let (windows, series) = (&self.windows, &mut self.series);
+        for ((end, of), slot) in &windows.by_end {
+            let Some(table) = windows.tables.get(*slot).filter(|_| *of == granularity) else { continue };
+            let rate_at = |bucket: Bucket| self.rules.rates.version_at(definition.currency, bucket.start());
+            let (first, last) = (rate_at(Bucket::of(table.window.start)), rate_at(Bucket::of(end.plus(-1))));
+            let Some(rate) = first.filter(|_| first == last) else { continue };
+            let mut period = Period::new(budget, table.window, Box::default());
+            for row in &table.rows {
+                let set = series.set_of(row.series);
+                let values = series.values(row.series).iter().map(|value| &**value);
+                if !self.ledger.watches(budget, set) || values.clone().any(|value| value == OTHER) {
+                    continue;
+                }
+                let scope = scope_text(self.rules.sets[set as usize].key.iter().copied().zip(values));
+                let mut spend = Spend::new(row.series, scope.into());
+                spend.sums.add(rate.per_usd, row.measures.cost).ok_or_else(|| malformed("a sum that does not fit"))?;
+                spend.spent = spend.sums.spent().ok_or_else(|| malformed("a sum that does not fit"))?;
+                (spend.revision, spend.frontier, spend.dirty) = (row.revision, self.frontier, true);
+                series.hold(row.series);
+                period.add(spend);
+            }
+            if !period.scopes.is_empty() {
+                let scopes = period.scopes.len() as u32;
+                let slot = self.ledger.adopt(&self.rules, period);
+                self.ledger.dirty.extend((0..scopes).map(|at| (slot, at)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn input_state(input: &Input, numbering: &mut Numbering<'_>) -> InputState {
+    let tables = input.tables.iter().map(|((bucket, generation), table)| CellTableState {
+        bucket: *bucket,
+        generation: *generation,
+        cells: table.cells.iter().map(|cell| CellState { series: numbering.of(cell.series), version: cell.version, measures: cell.measures }).collect(),
+    });
+    InputState {
+        topic: input.topic.to_string(),
+        partition: input.partition,
+        inputs: input.inputs,
+        shards: input.shards,
+        known_through: input.known_through,
+        closed_before: input.closed_before,
+        accounts: input.accounts,
+        revision: input.revision,
+        dirty: input.dirty,
+        tables: tables.collect(),
+    }
+}
+
+fn window_states(windows: &Windows, numbering: &mut Numbering<'_>) -> (Vec<WindowState>, Vec<(u32, u32)>) {
+    let slots: Vec<u32> = windows.by_end.values().chain(&windows.departed).copied().collect();
+    let states = slots.iter().filter_map(|slot| windows.tables.get(*slot)).map(|table| WindowState {
+        granularity: table.granularity,
+        window: table.window,
+        departed: table.departed,
+        rows: table
+            .rows
+            .iter()
+            .map(|row| RowState {
+                series: numbering.of(row.series),
+                generation: row.generation,
+                revision: row.revision,
+                measures: row.measures,
+            })
+            .collect(),
+    });
+    (states.collect(), renumbered(&windows.dirty, &slots))
+}
+
+fn period_states(ledger: &Ledger, numbering: &mut Numbering<'_>) -> (Vec<PeriodState>, Vec<(u32, u32)>) {
+    let slots: Vec<u32> = ledger.by_end.values().chain(&ledger.departed).copied().collect();
+    let states = slots.iter().filter_map(|slot| ledger.periods.get(*slot)).map(|period| PeriodState {
+        budget: period.budget,
+        window: period.window,
+        noticed: period.noticed,
+        departed: period.departed,
+        scopes: period.scopes.iter().map(|spend| scope_state(spend, numbering)).collect(),
+    });
+    (states.collect(), renumbered(&ledger.dirty, &slots))
+}
+
+fn scope_state(spend: &Spend, numbering: &mut Numbering<'_>) -> ScopeState {
+    ScopeState {
+        series: numbering.of(spend.series),
+        scope: spend.scope.to_string(),
+        sums: spend.sums.clone(),
+        fired: spend.fired,
+        reset: spend.reset,
+        revision: spend.revision,
+        frontier: spend.frontier,
+    }
+}
+
+/// Slots become positions in the snapshot.
+fn renumbered(dirty: &[(u32, u32)], slots: &[u32]) -> Vec<(u32, u32)> {
+    let numbers: HashMap<u32, u32> = slots.iter().enumerate().map(|(number, slot)| (*slot, number as u32)).collect();
+    dirty.iter().filter_map(|(slot, at)| numbers.get(slot).map(|number| (*number, *at))).collect()
+}
+
+/// The series of that number; `Ok(None)`: its set is gone.
+fn found(series: &[Option<SeriesId>], number: u32) -> Result<Option<SeriesId>, SnapshotError> {
+    series.get(number as usize).copied().ok_or_else(|| malformed(format!("series {number} of {}", series.len())))
+}
+
+fn malformed(reason: impl ToString) -> SnapshotError {
+    SnapshotError::Malformed(reason.to_string())
+}

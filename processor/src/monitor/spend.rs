@@ -1,0 +1,83 @@
+//! What one scope of a budget has spent in one period.
+
+use schemas::budget::Budget;
+use schemas::{Money, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::series::SeriesId;
+
+/// One unit of US dollars per US dollar.
+const ONE: Money = Money::from_whole(1);
+
+/// Sums of one scope and period.
+#[derive(Clone, Debug)]
+pub(super) struct Spend {
+    /// The series of the budget's grouping set that is the scope.
+    pub(super) series: SeriesId,
+    /// The scope as rows and alerts name it.
+    pub(super) scope: Box<str>,
+    pub(super) sums: Sums,
+    /// `sums` in the budget's currency.
+    pub(super) spent: Money,
+    /// How many thresholds have fired, from the lowest.
+    pub(super) fired: u32,
+    /// Has the period's end been told?
+    pub(super) reset: bool,
+    pub(super) dirty: bool,
+    /// Offset after the record that last changed it.
+    pub(super) revision: i64,
+    /// How far the inputs were when it last changed.
+    pub(super) frontier: Timestamp,
+}
+
+/// US dollars by the exchange rate that was in force when they were spent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Sums {
+    /// Rate (units per US dollar) and US dollars, in the order of their first use; hardly ever more than two.
+    by_rate: Vec<(Money, Money)>,
+    /// Was something spent when no rate was in force?
+    pub(super) unrated: bool,
+}
+
+impl Sums {
+    /// Adds US dollars. `None`: the sum does not fit.
+    pub(super) fn add(&mut self, per_usd: Money, usd: Money) -> Option<()> {
+        match self.by_rate.iter_mut().find(|(rate, _)| *rate == per_usd) {
+            Some((_, sum)) => *sum = sum.checked_add(usd)?,
+            None => self.by_rate.push((per_usd, usd)),
+        }
+        Some(())
+    }
+
+    /// In the currency of the rates, each rate's sum rounded half even to 18 decimals. `None`: it does not fit.
+    pub(super) fn spent(&self) -> Option<Money> {
+        self.by_rate.iter().try_fold(Money::ZERO, |total, (per_usd, usd)| {
+            let converted = if *per_usd == ONE { *usd } else { usd.checked_mul_rate(*per_usd)? };
+            total.checked_add(converted)
+        })
+    }
+}
+
+/// Have less than 5 % of the period passed, nothing is projected.
+const PROJECTED_FROM: i128 = 20;
+
+/// What will have been spent at the end of the period if it goes on as it did until `frontier`: a straight line, cut to
+/// 18 decimals. `None` before 5 % of the period have passed.
+pub(super) fn projection(spent: Money, start: Timestamp, end: Timestamp, frontier: Timestamp) -> Option<Money> {
+    let seconds = |from: Timestamp, to: Timestamp| i128::from(to.micros().saturating_sub(from.micros()) / 1_000_000);
+    let (length, elapsed) = (seconds(start, end), seconds(start, frontier.min(end)));
+    if elapsed <= 0 || elapsed * PROJECTED_FROM < length {
+        return None;
+    }
+    if elapsed == length {
+        return Some(spent);
+    }
+    spent.units().checked_mul(length).map(|product| Money::from_units(product / elapsed))
+}
+
+/// How many of the budget's thresholds stand for ones that have fired already under an earlier definition of it.
+pub(super) fn fired_before(earlier: &Budget, fired: u32, now: &Budget) -> u32 {
+    let old = &earlier.thresholds[..(fired as usize).min(earlier.thresholds.len())];
+    let known = |amount: Money| old.iter().any(|threshold| threshold.amount == amount);
+    now.thresholds.iter().take_while(|threshold| known(threshold.amount)).count() as u32
+}

@@ -1,35 +1,67 @@
-//! One engine for all tests of this program (a process has room for one); each test has a database of its own.
+//! One engine for all tests of this program; each test has a database of its own.
 
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use engine::{Credentials, Engine, EngineHandle, EngineOptions, find_library};
+use engine::{Credentials, Engine, EngineOptions, find_library};
 use runtime::io::{RowBatch, Table, TableSink};
 use schemas::GroupingSet;
 use sinks::clickhouse::{ClickHouse, ClickHouseOptions, Secret, SinkOptions};
 
 pub const PASSWORD: &str = "correct horse";
 
-fn engine() -> &'static EngineHandle {
-    static ENGINE: OnceLock<EngineHandle> = OnceLock::new();
-    ENGINE.get_or_init(|| {
-        let library = find_library().unwrap_or_else(|error| panic!("{error}"));
+/// Set for the process that is the engine.
+const ENGINE_DIRECTORY: &str = "CLICKHOUSE_TEST_ENGINE_DIRECTORY";
+
+/// The engine in a process of its own, which ends when this one does. In this process its threads could still be at work
+/// while the library's exit handlers run, which ends some test runs with SIGSEGV.
+fn engine() -> SocketAddr {
+    static ENGINE: OnceLock<(SocketAddr, Child)> = OnceLock::new();
+    let (address, _) = ENGINE.get_or_init(|| {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("clickhouse-{}", std::process::id()));
-        let mut options = EngineOptions::new(library, directory);
-        options.listen = "127.0.0.1:0".parse().unwrap();
-        options.credentials = Some(Credentials { user: "default".to_owned(), password: PASSWORD.to_owned() });
-        Engine::start(options).unwrap_or_else(|error| panic!("{error}"))
-    })
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "server::engine_process", "--ignored", "--nocapture"])
+            .env(ENGINE_DIRECTORY, directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = lines.find_map(|line| line.unwrap().strip_prefix("engine at ").map(str::to_owned));
+        (address.expect("the engine did not start").parse().unwrap(), child)
+    });
+    *address
 }
 
-pub fn address() -> std::net::SocketAddr {
-    engine().local_addr()
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the process of the engine, started by the other tests"]
+async fn engine_process() {
+    let Some(directory) = std::env::var_os(ENGINE_DIRECTORY) else { return };
+    let library = find_library().unwrap_or_else(|error| panic!("{error}"));
+    let mut options = EngineOptions::new(library, directory.clone().into());
+    options.listen = "127.0.0.1:0".parse().unwrap();
+    options.credentials = Some(Credentials { user: "default".to_owned(), password: PASSWORD.to_owned() });
+    let engine = Engine::start(options).unwrap_or_else(|error| panic!("{error}"));
+    println!("\nengine at {}", engine.local_addr());
+    // Until the other end of the pipe is gone.
+    tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink())).await.unwrap().ok();
+    engine.shutdown().await.ok();
+    std::fs::remove_dir_all(directory).ok();
+    // Nobody reads what the test harness would still say.
+    std::process::exit(0);
+}
+
+pub fn address() -> SocketAddr {
+    engine()
 }
 
 pub fn options(database: &str) -> ClickHouseOptions {
     ClickHouseOptions {
-        url: engine().url(),
+        url: format!("http://{}", engine()),
         database: database.to_owned(),
         password: Secret::new(PASSWORD),
         ..ClickHouseOptions::default()

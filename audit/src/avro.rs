@@ -58,12 +58,29 @@ impl<'a> Schemas<'a> {
     }
 }
 
-fn record(schema: &Schema, mut bytes: &[u8]) -> Result<Members, Rejection> {
-    let datum = apache_avro::from_avro_datum(schema, &mut bytes, None);
+fn record(schema: &Schema, bytes: &[u8]) -> Result<Members, Rejection> {
+    let mut rest = Rest { bytes, is_cut: false };
+    let datum = apache_avro::from_avro_datum(schema, &mut rest, None);
+    if rest.is_cut {
+        return Err(Rejection::new("malformed_avro", "cut short"));
+    }
     match datum.map_err(|e| undecodable(&e))? {
-        AvroValue::Record(_) if !bytes.is_empty() => Err(Rejection::new("trailing_bytes", format!("{} bytes", bytes.len()))),
+        AvroValue::Record(_) if !rest.bytes.is_empty() => Err(Rejection::new("trailing_bytes", format!("{} bytes", rest.bytes.len()))),
         AvroValue::Record(fields) => Ok(fields.into_iter().map(|(name, value)| (name, plain(value))).collect()),
         _ => Err(Rejection::new("incompatible_schema", "no record")),
+    }
+}
+
+/// Notices reading beyond the end: `apache-avro` 0.21 makes null of a string that is cut short.
+struct Rest<'a> {
+    bytes: &'a [u8],
+    is_cut: bool,
+}
+
+impl std::io::Read for Rest<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        self.is_cut |= out.len() > self.bytes.len();
+        self.bytes.read(out)
     }
 }
 

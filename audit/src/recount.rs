@@ -238,6 +238,12 @@ impl Expected {
         self.rows(set, granularity).remove(&(start_s, key.iter().map(|k| (*k).to_owned()).collect()))
     }
 
+    /// All rows of a view, by the set's name: window start (seconds since 1970) and dimensions, with their measures.
+    pub fn views_of(&self, set: &str, granularity: Granularity) -> impl Iterator<Item = ((i64, Vec<String>), Measures)> {
+        let number = self.sets.iter().position(|s| s.name == set);
+        number.map(|number| self.rows(number, granularity)).unwrap_or_default().into_iter()
+    }
+
     /// The cost of everything that was counted (of the first grouping set, which holds all events by default).
     pub fn total_cost(&self) -> Decimal {
         let mut total = Decimal::default();

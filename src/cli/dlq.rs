@@ -15,7 +15,7 @@ use crate::service::connect;
 
 /// Arguments of `dlq`.
 #[derive(clap::Args)]
-pub struct DlqArgs {
+pub(super) struct DlqArgs {
     #[command(subcommand)]
     action: Action,
 }
@@ -50,7 +50,7 @@ enum Action {
 ///
 /// # Errors
 /// Kafka cannot be reached, or a record is not acknowledged.
-pub fn run(args: &DlqArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &DlqArgs) -> anyhow::Result<ExitCode> {
     match &args.action {
         Action::List { config, reason, limit } => list(config, reason.as_deref(), *limit),
         Action::Replay { config, reason, dry_run } => replay(config, reason.as_deref(), *dry_run),

@@ -12,7 +12,7 @@ use crate::service::signals;
 
 /// Arguments of `engine`.
 #[derive(clap::Args)]
-pub struct EngineArgs {
+pub(super) struct EngineArgs {
     /// Directory of the data
     #[arg(long)]
     path: PathBuf,
@@ -28,17 +28,17 @@ pub struct EngineArgs {
 ///
 /// # Errors
 /// The library is missing (with the remedy), the directory is in use, the address is taken.
-pub fn run(args: &EngineArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &EngineArgs) -> anyhow::Result<ExitCode> {
     start_logging(LogFormat::Text, false);
     let mut options = EngineOptions::new(find_library()?, args.path.clone());
     options.listen = args.listen;
     if let Some(user) = &args.user {
         let password = std::env::var("COST_RHYTHM_ENGINE_PASSWORD").unwrap_or_default();
-        options.credentials = Some(Credentials::new(user, &password));
+        options.credentials = Some(Credentials { user: user.clone(), password });
     }
     let runtime = io_runtime()?;
     runtime.block_on(async {
-        let handle = Engine::start(options).await?;
+        let handle = Engine::start(options)?;
         println!("clickhouse engine listens on http://{}", handle.local_addr());
         let signal = signals::stop_requested().await?;
         tracing::info!(signal, "ending in order");

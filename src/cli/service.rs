@@ -10,7 +10,7 @@ use crate::service::{Service, StageChoice, signals};
 
 /// Arguments of `run`.
 #[derive(clap::Args)]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     #[command(flatten)]
     config: ConfigArg,
     /// Which part of the pipeline
@@ -23,7 +23,7 @@ pub struct RunArgs {
 ///
 /// # Errors
 /// What keeps the service from starting.
-pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
     start_logging(config.run.log_format, false);
     let runtime = io_runtime()?;

@@ -13,7 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A partition's offsets at the moment of asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
+pub(super) struct Extent {
     /// The partition.
     pub partition: i32,
     /// First offset in the log.
@@ -26,7 +26,7 @@ pub struct Extent {
 ///
 /// # Errors
 /// No answer from the brokers, or an `each` that fails.
-pub fn read_topic(client: &ClientConfig, topic: &str, ends: Option<&[(i32, i64)]>, each: &mut dyn FnMut(&BorrowedMessage<'_>) -> anyhow::Result<()>) -> anyhow::Result<Vec<Extent>> {
+pub(super) fn read_topic(client: &ClientConfig, topic: &str, ends: Option<&[(i32, i64)]>, each: &mut dyn FnMut(&BorrowedMessage<'_>) -> anyhow::Result<()>) -> anyhow::Result<Vec<Extent>> {
     let mut client = client.clone();
     client
         .set("group.id", "cost-rhythm-reader")
@@ -83,7 +83,7 @@ pub fn read_topic(client: &ClientConfig, topic: &str, ends: Option<&[(i32, i64)]
 }
 
 /// A message's headers as (name, value).
-pub fn headers_of(message: &BorrowedMessage<'_>) -> Vec<(String, Vec<u8>)> {
+pub(super) fn headers_of(message: &BorrowedMessage<'_>) -> Vec<(String, Vec<u8>)> {
     let Some(headers) = message.headers() else { return Vec::new() };
     headers.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect()
 }

@@ -56,6 +56,15 @@ impl Rules {
 }
 
 impl Rules {
+    /// The texts of all price and rate files, for an independent reader.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn price_texts(config: &Config) -> anyhow::Result<Vec<String>> {
+        let files = [config.prices.books.as_slice(), config.prices.rates.as_slice()].concat();
+        Ok(texts(config, &files)?.into_iter().map(|(_, text)| text).collect())
+    }
+
     /// Hash of what a meter's results depend on.
     pub fn meter_hash(&self, rules: &MeterRules, pricer: &Pricer) -> String {
         format!("{:032x}", xxh3_128(format!("{rules:?} {:032x}", pricer.rules_hash()).as_bytes()))

@@ -92,8 +92,13 @@ impl Cluster {
 /// # Errors
 /// A URL that cannot be used.
 pub fn registry(config: &Config) -> anyhow::Result<Option<SchemaRegistry>> {
+    registry_options(config).map(|options| SchemaRegistry::start(&options)).transpose().map_err(Into::into)
+}
+
+/// How the schema registry is reached; `None` when none is configured.
+pub fn registry_options(config: &Config) -> Option<RegistryOptions> {
     if config.registry.url.is_empty() {
-        return Ok(None);
+        return None;
     }
     let mut options = RegistryOptions::new(&config.registry.url);
     options.timeout = config.registry.timeout;
@@ -101,7 +106,7 @@ pub fn registry(config: &Config) -> anyhow::Result<Option<SchemaRegistry>> {
         options.user = Some(config.registry.username.clone());
         options.password = ingest::registry::Secret::new(config.registry.password.reveal());
     }
-    Ok(Some(SchemaRegistry::start(&options)?))
+    Some(options)
 }
 
 /// The decoder over that registry.

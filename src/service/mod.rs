@@ -147,9 +147,9 @@ impl Service {
     /// last snapshot stands for what was acknowledged; what was not is done again at the next start.
     pub fn stop(self, handle: &Handle) {
         let deadline = Instant::now() + self.grace;
-        let left = || deadline.saturating_duration_since(Instant::now());
+        let left = move || deadline.saturating_duration_since(Instant::now());
         // Both at once: they finish side by side, within one deadline.
-        let closing: Vec<_> = self.stages.into_iter().map(|(consumer, _)| std::thread::spawn(move || consumer.close(left()))).collect();
+        let closing: Vec<_> = self.stages.into_iter().map(|(consumer, _)| std::thread::spawn(move || consumer.close(deadline.saturating_duration_since(Instant::now())))).collect();
         for thread in closing {
             match thread.join() {
                 Ok(Ok(())) => {}

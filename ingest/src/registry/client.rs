@@ -128,6 +128,14 @@ impl RegistryClient {
         }
     }
 
+    /// The text of an id's schema; `None` when the registry says that there is none.
+    ///
+    /// # Errors
+    /// [`RegistryError`]
+    pub fn schema_text(&self, id: u32) -> Result<Option<String>, RegistryError> {
+        Ok(self.schema(id)?.map(|registered| registered.schema))
+    }
+
     /// Registers an Avro schema (again, if it is there already) and gives its id.
     ///
     /// # Errors

@@ -1,0 +1,176 @@
+//! `cost-rhythm check`
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use ingest::codec::USAGE_EVENT_V1;
+use ingest::kafka::{Admin, NewTopic};
+use ingest::registry::{Compatibility, RegistryClient};
+
+use super::{ConfigArg, io_runtime, start_logging};
+use crate::config::{Config, Rules};
+use crate::service::{clickhouse, connect};
+
+/// Room that a dead letter needs beyond the original message, in bytes.
+const HEADER_ROOM: u64 = 64 * 1024;
+
+/// Arguments of `check`.
+#[derive(clap::Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Make topics that are missing
+    #[arg(long)]
+    create_topics: bool,
+    /// Partitions of the input and partials topics that are made
+    #[arg(long, default_value_t = 6)]
+    partitions: u32,
+    /// Replicas of topics that are made
+    #[arg(long, default_value_t = 1)]
+    replication: u32,
+    /// Only the configuration and the files it names; connect to nothing
+    #[arg(long)]
+    offline: bool,
+}
+
+/// Findings of a check.
+#[derive(Default)]
+struct Findings {
+    errors: u32,
+    warnings: u32,
+}
+
+impl Findings {
+    fn good(&self, text: &str) {
+        println!("ok       {text}");
+    }
+
+    fn warn(&mut self, text: &str) {
+        self.warnings += 1;
+        println!("warning  {text}");
+    }
+
+    fn bad(&mut self, text: &str) {
+        self.errors += 1;
+        println!("error    {text}");
+    }
+}
+
+/// Looks at everything, says all that is wrong. Exit code 0: nothing; 1: something.
+///
+/// # Errors
+/// The configuration itself cannot be read.
+pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let config = args.config.load()?;
+    start_logging(config.run.log_format, true);
+    let mut findings = Findings::default();
+    findings.good("configuration");
+    match Rules::read(&config) {
+        Ok(rules) => findings.good(&format!("{} prices, {} rates, {} budgets, {} grouping sets, days in {}", rules.book.entries().len(), rules.rates.as_slice().len(), rules.budgets.len(), rules.sets.len(), rules.calendar.zone_name())),
+        Err(error) => findings.bad(&format!("{error:#}")),
+    }
+    if !args.offline {
+        if let Err(error) = check_kafka(args, &config, &mut findings) {
+            findings.bad(&format!("kafka: {error:#}"));
+        }
+        check_registry(&config, &mut findings);
+        check_state(&config, &mut findings);
+        check_clickhouse(&config, &mut findings)?;
+    }
+    println!("{} errors, {} warnings", findings.errors, findings.warnings);
+    Ok(if findings.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn check_kafka(args: &CheckArgs, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
+    let client = connect::kafka(config)?.client_config()?;
+    let admin = Admin::new(&client, Duration::from_secs(15))?;
+    findings.good(&format!("kafka cluster {} at {}", admin.cluster_id()?, config.kafka.brokers));
+    let kafka = &config.kafka;
+    let names = [&kafka.events_topic, &kafka.partials_topic, &kafka.dead_letters_topic, &kafka.alerts_topic].map(|name| kafka.topic(name));
+    for (index, name) in names.iter().enumerate() {
+        if admin.topic(name)?.is_none() && args.create_topics {
+            create(&admin, args, name, index)?;
+            findings.good(&format!("topic {name} was made"));
+        }
+        match admin.topic(name)? {
+            None => findings.bad(&format!("topic {name} does not exist: run `cost-rhythm check --create-topics`")),
+            Some(topic) => findings.good(&format!("topic {name}: {} partitions, {} replicas", topic.partitions.len(), topic.replication)),
+        }
+    }
+    if admin.topic(&names[0])?.is_some() && admin.topic(&names[2])?.is_some() {
+        check_settings(&admin, &names, findings)?;
+    }
+    Ok(())
+}
+
+fn create(admin: &Admin, args: &CheckArgs, name: &str, index: usize) -> anyhow::Result<()> {
+    // As docker/create-topics.sh: the order is events, partials, dead letters, alerts.
+    let events = [("message.timestamp.type", "LogAppendTime"), ("max.message.bytes", "1114112")];
+    let partials = [("message.timestamp.type", "LogAppendTime"), ("max.message.bytes", "4194304"), ("retention.ms", "604800000")];
+    let dead_letters = [("max.message.bytes", "1179648"), ("retention.ms", "2592000000")];
+    let alerts = [("retention.ms", "2592000000")];
+    let (settings, partitions): (&[(&str, &str)], u32) = match index {
+        0 => (&events, args.partitions),
+        1 => (&partials, args.partitions),
+        2 => (&dead_letters, 1),
+        _ => (&alerts, 1),
+    };
+    Ok(admin.create_topics(&[NewTopic { name, partitions, replication: args.replication, settings }])?)
+}
+
+fn check_settings(admin: &Admin, names: &[String; 4], findings: &mut Findings) -> anyhow::Result<()> {
+    let (events, dead_letters) = (admin.topic_settings(&names[0])?, admin.topic_settings(&names[2])?);
+    if events.timestamp_type.as_deref() != Some("LogAppendTime") {
+        findings.warn(&format!("topic {}: message.timestamp.type is {}, so producers' clocks decide what is in the future: set LogAppendTime", names[0], events.timestamp_type.as_deref().unwrap_or("unknown")));
+    }
+    if let (Some(input), Some(output)) = (events.max_message_bytes, dead_letters.max_message_bytes)
+        && output < input + HEADER_ROOM
+    {
+        findings.bad(&format!("topic {}: max.message.bytes is {output}, a dead letter may need {}: set it to that", names[2], input + HEADER_ROOM));
+    }
+    for (name, settings) in [(&names[2], &dead_letters), (&names[3], &admin.topic_settings(&names[3])?), (&names[1], &admin.topic_settings(&names[1])?)] {
+        if settings.cleanup_policy.as_deref().is_some_and(|policy| policy.contains("compact")) {
+            findings.bad(&format!("topic {name}: cleanup.policy is {}, records would be lost: set delete", settings.cleanup_policy.as_deref().unwrap_or_default()));
+        }
+    }
+    Ok(())
+}
+
+fn check_registry(config: &Config, findings: &mut Findings) {
+    let Some(options) = connect::registry_options(config) else {
+        return findings.good("no schema registry configured: Avro in Confluent framing is rejected");
+    };
+    let subject = format!("{}-value", config.kafka.topic(&config.kafka.events_topic));
+    let outcome = RegistryClient::new(&options).and_then(|client| {
+        client.probe()?;
+        client.compatibility(&subject, USAGE_EVENT_V1)
+    });
+    match outcome {
+        Ok(Compatibility::Incompatible(reasons)) => findings.warn(&format!("subject {subject} is not compatible with the usage event, version 1: {}", reasons.join("; "))),
+        Ok(_) => findings.good(&format!("schema registry at {}", config.registry.url)),
+        Err(error) => findings.bad(&format!("schema registry at {}: {error}", config.registry.url)),
+    }
+}
+
+fn check_state(config: &Config, findings: &mut Findings) {
+    match connect::state(config) {
+        Ok(_) => findings.good(&format!("state at {}", config.state.url)),
+        Err(error) => findings.bad(&format!("{error:#}")),
+    }
+}
+
+fn check_clickhouse(config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
+    let runtime = io_runtime()?;
+    let server = clickhouse(config)?;
+    match runtime.block_on(server.ping()) {
+        Ok(()) => findings.good(&format!("clickhouse at {}", config.clickhouse.url)),
+        Err(error) => return Ok(findings.bad(&format!("clickhouse at {}: {error}", config.clickhouse.url))),
+    }
+    let sql = format!("SELECT count() FROM system.tables WHERE database = '{}'", config.clickhouse.database);
+    match runtime.block_on(server.query_rows(&sql, "TabSeparated")) {
+        Ok(count) if count.trim() == "0" => findings.good(&format!("database {} is not there yet: `run` makes it", config.clickhouse.database)),
+        Ok(count) => findings.good(&format!("database {} has {} tables and views", config.clickhouse.database, count.trim())),
+        Err(error) => findings.bad(&format!("clickhouse: {error}")),
+    }
+    Ok(())
+}

@@ -10,6 +10,7 @@ usage: scripts/install-deps.sh [GROUP...]
 groups (default: all of them)
   build    compiler, cmake, pkg-config and the headers that librdkafka's build wants
   engine   npm and tar, to fetch the embedded ClickHouse library
+  stack    python3 with virtual environments, to check the container stack
   kafka    Java 17, Maven, curl and python3, to run Apache Kafka and the schema registry
 
 The Rust toolchain is not a Debian package: rustup installs what rust-toolchain.toml names.
@@ -59,16 +60,22 @@ group_kafka() {
     want_command python3 python3
 }
 
+group_stack() {
+    want_command python3 python3
+    # Debian ships python3 without it.
+    python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing_packages+=(python3-venv)
+}
+
 groups=()
 for argument in "$@"; do
     case "$argument" in
-        build | engine | kafka) groups+=("$argument") ;;
-        all) groups=(build engine kafka) ;;
+        build | engine | kafka | stack) groups+=("$argument") ;;
+        all) groups=(build engine kafka stack) ;;
         -h | --help) usage; exit 0 ;;
         *) echo "install-deps: unknown group '$argument'" >&2; usage >&2; exit 2 ;;
     esac
 done
-[[ ${#groups[@]} -gt 0 ]] || groups=(build engine kafka)
+[[ ${#groups[@]} -gt 0 ]] || groups=(build engine kafka stack)
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
     echo "install-deps: this script knows Debian and Ubuntu only (no dpkg here); install by hand what 'scripts/README.md' lists" >&2

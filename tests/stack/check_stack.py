@@ -1,0 +1,560 @@
+#!/usr/bin/env python3
+"""Checks the container stack as far as that is possible without a container engine.
+
+    check_stack.py check       exit 1 and one line per finding
+    check_stack.py self-test   plants faults in a copy and demands that `check` finds each
+    check_stack.py sql         every dashboard query with its macros expanded, as JSON
+
+Limits: images are not pulled, so a tag that does not exist is not noticed, and nothing here is started.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+
+import jsonschema
+import yaml
+
+HERE = pathlib.Path(__file__).resolve().parent
+PROJECT = HERE.parent.parent
+
+# Services that end when their work is done.
+ONE_SHOTS = {"topics"}
+# Functions of the ClickHouse data source that a panel may use (its own list is longer; `expand` must know each).
+MACRO = re.compile(r"\$__(\w+)(?:\(([^()]*)\))?")
+VARIABLE = re.compile(r"(?<!\$)\$(?:\{([^}]*)\}|([A-Za-z_]\w*))")
+
+
+class Findings:
+    """What is wrong, in the order it was found."""
+
+    def __init__(self):
+        self.lines = []
+
+    def add(self, where, text):
+        self.lines.append(f"{where}: {text}")
+
+    def demand(self, condition, where, text):
+        if not condition:
+            self.add(where, text)
+        return bool(condition)
+
+
+# ------------------------------------------------------------------------------------------------- compose
+
+
+def substituted(text):
+    """The compose file with every ${NAME:-default} replaced by its default."""
+    return VARIABLE.sub(lambda match: (match[1] or "").partition(":-")[2], text)
+
+
+def check_compose(root, findings):
+    where = "docker-compose.yml"
+    text = (root / where).read_text()
+    stripped = re.sub(r"(?m)^\s*#.*$", "", text)
+    for match in VARIABLE.finditer(stripped):
+        inside = match[1] or match[2]
+        name, colon, default = inside.partition(":-")
+        if findings.demand(colon and default, where, f"variable {name} has no default (${{{name}:-default}})"):
+            documented = re.search(rf"(?m)^#.*\b{name}=(\S+)", text)
+            if findings.demand(documented, where, f"variable {name} is not in the comment at the top"):
+                findings.demand(documented[1] == default, where, f"variable {name}: the comment says {documented[1]}, the default is {default}")
+
+    compose = yaml.safe_load(substituted(text))
+    schema = json.loads((HERE / "compose-spec.json").read_text())
+    for error in jsonschema.Draft7Validator(schema).iter_errors(compose):
+        findings.add(where, f"{'/'.join(map(str, error.absolute_path))}: {error.message[:200]}")
+
+    services = compose.get("services") or {}
+    volumes = compose.get("volumes") or {}
+    used_volumes = set()
+    host_ports = {}
+    for name, service in services.items():
+        at = f"{where}: {name}"
+        check_image(at, service, findings)
+        check_ports(at, service, host_ports, findings)
+        check_volumes(root, at, service, volumes, used_volumes, findings)
+        check_life(at, name, service, services, findings)
+        check_service_variables(root, at, service, findings)
+    for volume in set(volumes) - used_volumes:
+        findings.add(where, f"volume {volume} is used by no service")
+    return compose
+
+
+def check_image(at, service, findings):
+    image = service.get("image", "")
+    findings.demand(is_pinned(image), at, f"image '{image}' is not pinned to a version")
+    context = (service.get("build") or {}).get("context") if isinstance(service.get("build"), dict) else service.get("build")
+    findings.demand(context in (None, "."), at, f"build context '{context}' is not the project")
+
+
+def is_pinned(image):
+    """A tag with at least two numbers, a dated or numbered release, or a digest. `12` or `latest` move."""
+    if "@sha256:" in image:
+        return True
+    tag = image.rpartition("/")[2].partition(":")[2]
+    return re.search(r"\d+\.\d+", tag) is not None
+
+
+def check_ports(at, service, host_ports, findings):
+    for port in service.get("ports", []):
+        match = re.fullmatch(r"([\d.]+):(\d+):(\d+)", str(port))
+        if not findings.demand(match, at, f"port '{port}' is not ADDRESS:HOST:CONTAINER"):
+            continue
+        findings.demand(match[1] == "127.0.0.1", at, f"port {port} is open to others than this machine")
+        other = host_ports.setdefault(match[2], at)
+        findings.demand(other == at, at, f"port {match[2]} of the host is also that of {other}")
+
+
+def check_volumes(root, at, service, volumes, used_volumes, findings):
+    for volume in service.get("volumes", []):
+        source, _, target = str(volume).partition(":")
+        if source.startswith("."):
+            findings.demand((root / source).exists(), at, f"mounts {source}, which does not exist")
+            findings.demand(target.endswith(":ro"), at, f"mounts {source} of the project writable")
+        else:
+            used_volumes.add(source)
+            findings.demand(source in volumes, at, f"volume {source} is not declared")
+
+
+def check_life(at, name, service, services, findings):
+    if name in ONE_SHOTS:
+        findings.demand(service.get("restart") == "no", at, "a one-shot must not restart")
+    else:
+        findings.demand((service.get("healthcheck") or {}).get("test"), at, "no healthcheck, and it is no one-shot")
+        findings.demand(service.get("restart") == "unless-stopped", at, "does not come back after a crash (restart)")
+    for other, how in (service.get("depends_on") or {}).items():
+        if not findings.demand(other in services, at, f"depends on {other}, which does not exist"):
+            continue
+        wanted = "service_completed_successfully" if other in ONE_SHOTS else "service_healthy"
+        findings.demand(how.get("condition") == wanted, at, f"waits for {other} with {how.get('condition')}, not {wanted}")
+
+
+def check_service_variables(root, at, service, findings):
+    """COST_RHYTHM__SECTION__KEY must name a key of the configuration, or be the secret beside a `..._file` key."""
+    defaults = tomllib.loads((root / "cost-rhythm.toml").read_text())
+    for name in service.get("environment") or {}:
+        if not name.startswith("COST_RHYTHM__"):
+            continue
+        section, _, key = name.removeprefix("COST_RHYTHM__").lower().partition("__")
+        keys = defaults.get(section, {})
+        findings.demand(key in keys or f"{key}_file" in keys, at, f"{name} names no key of cost-rhythm.toml")
+
+
+def check_stack_agrees(root, compose, findings):
+    """What two files must say alike."""
+    services = compose.get("services") or {}
+    config = tomllib.loads((root / "docker/cost-rhythm.toml").read_text())
+    defaults = tomllib.loads((root / "cost-rhythm.toml").read_text())
+    where = "docker/cost-rhythm.toml"
+    for section, keys in config.items():
+        for key, value in keys.items():
+            default = defaults.get(section, {}).get(key)
+            if findings.demand(default is not None, where, f"{section}.{key} is no key of cost-rhythm.toml"):
+                findings.demand(type(value) is type(default), where, f"{section}.{key} has another type than in cost-rhythm.toml")
+    for file in config["prices"]["books"] + config["prices"]["rates"] + config["budgets"]["files"]:
+        findings.demand((root / file).is_file(), where, f"{file} does not exist")
+
+    hosts = {
+        "kafka.brokers": config["kafka"]["brokers"],
+        "registry.url": config["registry"]["url"],
+        "clickhouse.url": config["clickhouse"]["url"],
+    }
+    for key, address in hosts.items():
+        host = re.sub(r"^\w+://", "", address).partition(":")[0]
+        findings.demand(host in services, where, f"{key} is {address}: there is no service {host}")
+
+    clickhouse = services.get("clickhouse", {}).get("environment") or {}
+    findings.demand(config["clickhouse"]["username"] == clickhouse.get("CLICKHOUSE_USER"), where, "clickhouse.username is not CLICKHOUSE_USER of docker-compose.yml")
+    findings.demand(config["clickhouse"]["database"] == clickhouse.get("CLICKHOUSE_DB"), where, "clickhouse.database is not CLICKHOUSE_DB of docker-compose.yml")
+    main = services.get("cost-rhythm", {})
+    findings.demand(seconds(main.get("stop_grace_period", "10s")) > seconds(config["run"]["shutdown_grace"]), where, "run.shutdown_grace is not below stop_grace_period of docker-compose.yml")
+    listen_port = config["http"]["listen"].rpartition(":")[2]
+    findings.demand(any(str(port).endswith(f":{listen_port}") for port in main.get("ports", [])), where, f"http.listen: port {listen_port} is not published")
+    secrets = [key for keys in config.values() for key in keys if key == "password"]
+    findings.demand(not secrets, where, "a password stands in the file")
+
+
+def seconds(text):
+    return int(re.fullmatch(r"(\d+)s", text)[1])
+
+
+# ------------------------------------------------------------------------------------------------- topics
+
+
+def check_topics(root, findings):
+    """Runs the script with `echo` for a Kafka and looks at what it would have created."""
+    where = "docker/create-topics.sh"
+    done = subprocess.run(
+        ["sh", str(root / where)],
+        env={"PATH": os.environ["PATH"], "KAFKA_BROKERS": "broker:1", "KAFKA_TOPICS_COMMAND": "echo"},
+        capture_output=True, text=True, timeout=20, check=False,
+    )
+    if not findings.demand(done.returncode == 0, where, f"fails: {done.stderr.strip()}"):
+        return
+    topics = {}
+    for line in done.stdout.splitlines():
+        words = line.split()
+        pairs = [word for previous, word in zip(words, words[1:]) if previous == "--config"]
+        topics[words[words.index("--topic") + 1]] = {
+            "partitions": int(words[words.index("--partitions") + 1]),
+            **dict(pair.split("=", 1) for pair in pairs),
+        }
+    kafka = tomllib.loads((root / "cost-rhythm.toml").read_text())["kafka"]
+    names = {kafka[key] for key in kafka if key.endswith("_topic")}
+    findings.demand(set(topics) == names, where, f"creates {sorted(topics)}, cost-rhythm.toml names {sorted(names)}")
+    for name, settings in topics.items():
+        findings.demand(settings.get("message.timestamp.type") == "LogAppendTime", where, f"{name} is not LogAppendTime")
+        findings.demand(settings.get("cleanup.policy") == "delete", where, f"{name} may be compacted")
+    size = {name: int(topics.get(name, {}).get("max.message.bytes", 0)) for name in names}
+    room = size[kafka["dead_letters_topic"]] - size[kafka["events_topic"]]
+    findings.demand(room >= 65536, where, f"a dead letter has {room} bytes more than its input, 65536 are needed")
+
+
+# ------------------------------------------------------------------------------------------------- image
+
+
+def dockerfile_instructions(text):
+    text = re.sub(r"(?m)^\s*#.*\n", "", text).replace("\\\n", " ")
+    return [(line.split()[0].upper(), line.split(None, 1)[1]) for line in text.splitlines() if line.strip()]
+
+
+def ignored(root, path):
+    """Whether .dockerignore keeps a path out of the build context (the subset of its language that the file uses)."""
+    for line in (root / ".dockerignore").read_text().splitlines():
+        pattern = line.strip()
+        if not pattern or pattern.startswith("#"):
+            continue
+        parts = path.split("/")
+        if pattern.startswith("**/"):
+            if any(pathlib.PurePath(part).match(pattern[3:]) for part in parts):
+                return True
+        elif any(pathlib.PurePath("/".join(parts[:end])).match(pattern) and pattern.count("/") == end - 1 for end in range(1, len(parts) + 1)):
+            return True
+    return False
+
+
+def check_dockerfile(root, findings):
+    where = "Dockerfile"
+    instructions = dockerfile_instructions((root / where).read_text())
+    stages = set()
+    final = {}
+    for name, rest in instructions:
+        if name == "FROM":
+            words = rest.split()
+            findings.demand(words[0] in stages or is_pinned(words[0]) or re.search(r":[a-z]+-slim$", words[0]), where, f"FROM {words[0]} is not pinned")
+            final = {}
+            if len(words) == 3:
+                stages.add(words[2])
+        final[name] = rest
+        if name in ("COPY", "ADD"):
+            words = rest.split()
+            stage = [word for word in words if word.startswith("--from=")]
+            if stage:
+                findings.demand(stage[0].removeprefix("--from=") in stages, where, f"COPY {rest}: no such stage")
+                continue
+            for source in [word for word in words if not word.startswith("--")][:-1]:
+                findings.demand((root / source).exists(), where, f"copies {source}, which does not exist")
+                findings.demand(not ignored(root, source), where, f"copies {source}, which .dockerignore keeps out")
+    builds = [rest for name, rest in instructions if name == "RUN" and "cargo build" in rest]
+    findings.demand(builds and all("--locked" in build and "--release" in build for build in builds), where, "does not build with --release --locked")
+    findings.demand(not re.match(r"(root|0)(:|$)", final.get("USER", "root")), where, "runs as root")
+    for needed in ("HEALTHCHECK", "ENTRYPOINT", "CMD"):
+        findings.demand(needed in final, where, f"no {needed}")
+    check_build_context(root, findings)
+
+
+def check_build_context(root, findings):
+    """Everything that cargo reads must be in the context: the crates, the lock file, and what the code includes."""
+    where = ".dockerignore"
+    workspace = tomllib.loads((root / "Cargo.toml").read_text())
+    needed = ["Cargo.toml", "Cargo.lock", "src/main.rs"]
+    needed += [f"{member}/Cargo.toml" for member in workspace["workspace"]["members"]]
+    include = re.compile(r'include_(?:str|bytes)!\(\s*"([^"]+)"')
+    for crate in [".", *workspace["workspace"]["members"]]:
+        for source in (root / crate / "src").rglob("*.rs"):
+            for file in include.findall(source.read_text()):
+                needed.append(os.path.relpath((source.parent / file).resolve(), root.resolve()))
+    for path in needed:
+        findings.demand(not ignored(root, path), where, f"keeps out {path}, which the build needs")
+    for secret in (".git", ".env", "target"):
+        findings.demand(ignored(root, secret), where, f"lets {secret} into the build context")
+
+
+# ------------------------------------------------------------------------------------------------- grafana
+
+
+def dashboards(root):
+    return sorted((root / "grafana/dashboards").glob("*.json"))
+
+
+def check_grafana(root, compose, findings):
+    environment = compose["services"]["grafana"].get("environment") or {}
+    mounts = dict(reversed(str(volume).removesuffix(":ro").split(":")) for volume in compose["services"]["grafana"].get("volumes", []))
+    sources = {}
+    for file in sorted((root / "grafana/provisioning/datasources").glob("*.yml")):
+        text = file.read_text()
+        where = str(file.relative_to(root))
+        for match in VARIABLE.finditer(re.sub(r"(?m)^\s*#.*$", "", text)):
+            name = match[1] or match[2]
+            findings.demand(name in environment, where, f"uses {name}, which docker-compose.yml does not give to Grafana")
+        for source in yaml.safe_load(text)["datasources"]:
+            sources[source.get("uid")] = source["type"]
+            plugins = environment.get("GF_PLUGINS_PREINSTALL_SYNC", "")
+            findings.demand(re.search(rf"(^|,){re.escape(source['type'])}@\d+\.\d+\.\d+(,|$)", plugins), where, f"{source['type']} is not installed in a pinned version (GF_PLUGINS_PREINSTALL_SYNC)")
+    for file in sorted((root / "grafana/provisioning/dashboards").glob("*.yml")):
+        for provider in yaml.safe_load(file.read_text())["providers"]:
+            path = provider["options"]["path"]
+            findings.demand((root / mounts.get(path, "missing")).is_dir(), str(file.relative_to(root)), f"{path} is no mounted directory of the project")
+    home = environment.get("GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH")
+    if home:
+        directory, _, name = home.rpartition("/")
+        findings.demand((root / mounts.get(directory, "missing") / name).is_file(), "docker-compose.yml: grafana", f"home dashboard {home} does not exist")
+    check_grafana_user(root, findings)
+
+    uids = {}
+    findings.demand(dashboards(root), "grafana/dashboards", "no dashboard")
+    for file in dashboards(root):
+        where = str(file.relative_to(root))
+        dashboard = json.loads(file.read_text())
+        findings.demand(dashboard.get("uid") and dashboard.get("title"), where, "no uid or no title")
+        findings.demand(uids.setdefault(dashboard.get("uid"), where) == where, where, f"has the uid of {uids.get(dashboard.get('uid'))}")
+        check_panels(where, dashboard, sources, findings)
+
+
+def check_grafana_user(root, findings):
+    """The data source's user is the one that ClickHouse is told about."""
+    where = "docker/clickhouse/grafana-user.xml"
+    text = (root / where).read_text()
+    for file in (root / "grafana/provisioning/datasources").glob("*.yml"):
+        for source in yaml.safe_load(file.read_text())["datasources"]:
+            user = source["jsonData"].get("username")
+            findings.demand(f"<{user}>" in text, where, f"does not define the data source's user {user}")
+    findings.demand(re.search(r"<readonly>[12]</readonly>", text), where, "the dashboards' user may write")
+
+
+def check_panels(where, dashboard, sources, findings):
+    ids = set()
+    taken = {}
+    for panel in dashboard.get("panels", []):
+        if panel.get("type") == "row":
+            continue
+        at = f"{where}: panel {panel.get('id')} '{panel.get('title', '')}'"
+        findings.demand(panel.get("id") not in ids, at, "its id is taken")
+        ids.add(panel.get("id"))
+        findings.demand(panel.get("title"), at, "no title")
+        findings.demand(panel.get("description"), at, "no description")
+        findings.demand(panel.get("fieldConfig", {}).get("defaults", {}).get("unit"), at, "no unit")
+        place = panel["gridPos"]
+        findings.demand(place["x"] + place["w"] <= 24, at, "is wider than the page")
+        for cell in ((x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])):
+            if taken.setdefault(cell, at) != at:
+                findings.add(at, f"lies over {taken[cell]}")
+                break
+        findings.demand(panel.get("targets"), at, "no query")
+        for source in [panel.get("datasource"), *(target.get("datasource") for target in panel.get("targets", []))]:
+            source = source or {}
+            findings.demand(sources.get(source.get("uid")) == source.get("type"), at, f"data source {source} is not provisioned")
+        for target in panel.get("targets", []):
+            check_query(at, target, findings)
+
+
+def check_query(at, target, findings):
+    raw = target.get("rawSql", "")
+    findings.demand(raw.strip(), at, "no SQL")
+    try:
+        sql = expand(raw, 0, 3600)
+    except ValueError as error:
+        findings.add(at, str(error))
+        return
+    findings.demand(not re.search(r"\bFINAL\b", sql), at, "uses FINAL: the views need none")
+    for table in re.findall(r"\b(?:FROM|JOIN)\s+([\w.`]+)", sql):
+        findings.demand(table.startswith("cost_rhythm."), at, f"reads {table}, not a view of the database cost_rhythm")
+    for amount in ("cost", "revenue", "spent", "`limit`", "`projection`"):
+        # Grafana reads a Decimal as text: an amount that is shown must have been made a number.
+        bare = re.search(rf"(?m)^\s*(?:SELECT )?{re.escape(amount)}(?: AS .*)?,?$", sql)
+        findings.demand(not bare, at, f"shows {amount} as a Decimal: wrap it in toFloat64()")
+
+
+def expand(sql, start, end):
+    """What the data source makes of its macros (pkg/macros of grafana/clickhouse-datasource 4.20.0)."""
+
+    def one(match):
+        name, argument = match[1], (match[2] or "").strip()
+        if name == "timeFilter" and argument:
+            return f"{argument} >= toDateTime({start}) AND {argument} <= toDateTime({end})"
+        if name in ("fromTime", "toTime") and not argument:
+            return f"toDateTime({start if name == 'fromTime' else end})"
+        raise ValueError(f"macro $__{name}({argument}) is not known to check_stack.py")
+
+    return MACRO.sub(one, sql)
+
+
+def queries(root, start, end):
+    return [
+        {
+            "dashboard": file.name,
+            "panel_id": panel["id"],
+            "panel": panel["title"],
+            "ref": target["refId"],
+            "sql": expand(target["rawSql"], start, end),
+        }
+        for file in dashboards(root)
+        for panel in json.loads(file.read_text())["panels"]
+        for target in panel.get("targets", [])
+    ]
+
+
+# ------------------------------------------------------------------------------------------------- commands
+
+
+def check(root):
+    findings = Findings()
+    compose = check_compose(root, findings)
+    check_stack_agrees(root, compose, findings)
+    check_topics(root, findings)
+    check_dockerfile(root, findings)
+    check_grafana(root, compose, findings)
+    return findings.lines
+
+
+# File, what to replace (once), by what, and words that the finding must contain.
+COMPOSE, DOCKER, IGNORE, DASHBOARD = "docker-compose.yml", "Dockerfile", ".dockerignore", "grafana/dashboards/spend.json"
+SOURCE, TOML, TOPICS, XML = "grafana/provisioning/datasources/clickhouse.yml", "docker/cost-rhythm.toml", "docker/create-topics.sh", "docker/clickhouse/grafana-user.xml"
+FAULTS = [
+    (COMPOSE, "    restart: unless-stopped\n", "    restrat: unless-stopped\n", "restrat"),
+    (COMPOSE, "${RUST_LOG:-info}", "${RUST_LOG}", "RUST_LOG has no default"),
+    (COMPOSE, "${RUST_LOG:-info}", "${LOGGING:-info}", "LOGGING is not in the comment"),
+    (COMPOSE, "GRAFANA_PORT=3000", "GRAFANA_PORT=3001", "the comment says 3001"),
+    (COMPOSE, "127.0.0.1:${GRAFANA_PORT:-3000}", "0.0.0.0:${GRAFANA_PORT:-3000}", "open to others"),
+    (COMPOSE, '"127.0.0.1:${GRAFANA_PORT:-3000}:3000"', '"3000:3000"', "not ADDRESS:HOST:CONTAINER"),
+    (COMPOSE, '"127.0.0.1:${GRAFANA_PORT:-3000}', '"127.0.0.1:${COST_RHYTHM_PORT:-8080}', "is also that of"),
+    (COMPOSE, "grafana/grafana:12.3.1", "grafana/grafana:latest", "not pinned"),
+    (COMPOSE, "grafana/grafana:12.3.1", "grafana/grafana", "not pinned"),
+    (COMPOSE, "context: .", "context: ./nowhere", "is not the project"),
+    (COMPOSE, "./docker/clickhouse/grafana-user.xml:", "./docker/clickhouse/nobody.xml:", "does not exist"),
+    (COMPOSE, "/provisioning:ro", "/provisioning", "writable"),
+    (COMPOSE, "- state:/var", "- staat:/var", "staat is not declared"),
+    (COMPOSE, "  grafana-data:\n", "  grafana-data:\n  leftover:\n", "leftover is used by no service"),
+    (COMPOSE, "    healthcheck:\n      # Through bash", "    x-healthcheck:\n      # Through bash", "no healthcheck"),
+    (COMPOSE, 'restart: "no"', "restart: always", "one-shot must not restart"),
+    (COMPOSE, "condition: service_completed_successfully", "condition: service_started", "waits for topics"),
+    (COMPOSE, "      schema-registry:\n        condition", "      registry:\n        condition", "depends on registry"),
+    (COMPOSE, "COST_RHYTHM__CLICKHOUSE__PASSWORD", "COST_RHYTHM__CLICKHOUSE__PASWORD", "names no key"),
+    (COMPOSE, "CLICKHOUSE_USER: cost_rhythm", "CLICKHOUSE_USER: somebody", "clickhouse.username"),
+    (COMPOSE, "CLICKHOUSE_DB: cost_rhythm", "CLICKHOUSE_DB: other", "clickhouse.database"),
+    (COMPOSE, "stop_grace_period: 30s", "stop_grace_period: 15s", "shutdown_grace"),
+    (COMPOSE, "datasource@4.20.0", "datasource", "pinned version"),
+    (COMPOSE, "GRAFANA_CLICKHOUSE_PASSWORD: ${GRAFANA_CLICKHOUSE_PASSWORD:-grafana}\n    ports:\n      - \"127.0.0.1:${GRAFANA_PORT", "OTHER: x\n    ports:\n      - \"127.0.0.1:${GRAFANA_PORT", "does not give to Grafana"),
+    (COMPOSE, "dashboards/spend.json", "dashboards/other.json", "home dashboard"),
+    (TOML, 'brokers = "kafka:', 'brokers = "broker:', "no service broker"),
+    (TOML, "log_format", "log_fromat", "is no key"),
+    (TOML, 'database = "cost_rhythm"', "database = 1", "another type"),
+    (TOML, "budgets/cloud_platform", "budgets/clout_platform", "does not exist"),
+    (TOML, "0.0.0.0:8080", "0.0.0.0:8081", "not published"),
+    (TOML, 'username = "cost_rhythm"', 'username = "cost_rhythm"\npassword = "x"', "a password stands"),
+    (TOPICS, "+ 65536", "+ 65535", "65536 are needed"),
+    (TOPICS, "create cost-alerts", "create alerts", "cost-rhythm.toml names"),
+    (TOPICS, "=LogAppendTime", "=CreateTime", "not LogAppendTime"),
+    (TOPICS, "=delete", "=compact", "compacted"),
+    (TOPICS, "set -eu", "set -eu; false", "fails"),
+    (DOCKER, "FROM debian:bookworm-slim", "FROM debian", "not pinned"),
+    (DOCKER, "FROM rust:1.95.0-bookworm", "FROM rust:latest", "not pinned"),
+    (DOCKER, "COPY prices", "COPY pricelist", "does not exist"),
+    (DOCKER, "COPY --from=builder", "COPY --from=build", "no such stage"),
+    (DOCKER, " --locked", "", "--release --locked"),
+    (DOCKER, "USER 10001:10001\n", "", "runs as root"),
+    (DOCKER, "USER 10001:10001", "USER 0", "runs as root"),
+    (DOCKER, "HEALTHCHECK", "ONBUILD", "no HEALTHCHECK"),
+    (IGNORE, "docs\n", "docs\nprices\n", "keeps out"),
+    (IGNORE, "docs\n", "docs\nschemas\n", "keeps out schemas/Cargo.toml"),
+    (IGNORE, "docs\n", "docs\n**/*.gz\n", "which the build needs"),
+    (IGNORE, ".env\n", "", "lets .env into"),
+    (SOURCE, "uid: cost-rhythm-clickhouse", "uid: other", "not provisioned"),
+    (SOURCE, "username: grafana", "username: nobody", "user nobody"),
+    (XML, "<readonly>2</readonly>", "<readonly>0</readonly>", "may write"),
+    ("grafana/provisioning/dashboards/cost-rhythm.yml", "grafana-dashboards", "dashboards", "no mounted directory"),
+    (DASHBOARD, '"unit": "currencyUSD"', '"unit": ""', "no unit"),
+    (DASHBOARD, '"title": "Month to date"', '"title": ""', "no title"),
+    (DASHBOARD, '"description": "LLM calls of the selected range."', '"description": ""', "no description"),
+    (DASHBOARD, '"id": 2,', '"id": 1,', "its id is taken"),
+    (DASHBOARD, '"x": 5,', '"x": 4,', "lies over"),
+    (DASHBOARD, '"x": 19,', '"x": 20,', "wider than the page"),
+    (DASHBOARD, "$__timeFilter", "$__timeFliter", "is not known"),
+    (DASHBOARD, "FROM cost_rhythm.hourly_total", "FROM cost_rhythm.hourly_total FINAL", "uses FINAL"),
+    (DASHBOARD, "FROM cost_rhythm.hourly_total", "FROM system.tables", "not a view"),
+    (DASHBOARD, "toFloat64(spent) AS", "spent AS", "as a Decimal"),
+    (DASHBOARD, '"uid": "cost-rhythm-spend"', '"uid": ""', "no uid"),
+]
+
+
+def copy_project(target):
+    """The files that the checks read. Sources go along, because the build context is checked against what they include."""
+    names = subprocess.run(
+        ["git", "-C", str(PROJECT), "ls-files", "--cached", "--others", "--exclude-standard"],
+        capture_output=True, text=True, check=True,
+    ).stdout.splitlines()
+    for name in names:
+        source = PROJECT / name
+        if not source.is_file():
+            continue
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_bytes(source.read_bytes())
+
+
+def self_test():
+    missed = []
+    with tempfile.TemporaryDirectory() as directory:
+        root = pathlib.Path(directory)
+        copy_project(root)
+        found = check(root)
+        if found:
+            return [f"the copy without a fault has findings: {found}"]
+        for file, old, new, words in FAULTS:
+            path = root / file
+            text = path.read_text()
+            if old not in text:
+                missed.append(f"{file}: nothing to plant in, '{old}' is gone: bring the list of faults up to date")
+                continue
+            path.write_text(text.replace(old, new, 1))
+            try:
+                found = check(root)
+            except Exception as error:  # noqa: BLE001 - a check that falls over has not found the fault
+                found = []
+                missed.append(f"{file}: '{old}' -> '{new}': the check itself failed: {error!r}")
+            else:
+                if not any(words in line for line in found):
+                    missed.append(f"{file}: '{old}' -> '{new}' was not found ('{words}'); findings: {found}")
+            path.write_text(text)
+    return missed
+
+
+def main():
+    parser = argparse.ArgumentParser(description="checks the container stack without a container engine")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("check")
+    commands.add_parser("self-test")
+    sql = commands.add_parser("sql")
+    sql.add_argument("--from", dest="start", type=int, default=0, help="start of the time range, Unix seconds")
+    sql.add_argument("--to", dest="end", type=int, default=2**32 - 1, help="end of the time range, Unix seconds")
+    arguments = parser.parse_args()
+    if arguments.command == "sql":
+        json.dump(queries(PROJECT, arguments.start, arguments.end), sys.stdout, indent=1)
+        print()
+        return 0
+    problems = check(PROJECT) if arguments.command == "check" else self_test()
+    for line in problems:
+        print(line)
+    what = "checked" if arguments.command == "check" else f"{len(FAULTS)} planted faults"
+    print(f"stack: {what}, {len(problems)} " + ("findings" if arguments.command == "check" else "not found"))
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -15,7 +15,8 @@ pub(crate) type Lookup<'a> = Box<dyn FnMut(u32) -> Result<Option<String>, String
 /// Schemas by the ways in which a message names them.
 pub(crate) struct Schemas<'a> {
     lookup: Lookup<'a>,
-    by_id: HashMap<u32, Option<Schema>>,
+    /// `None`: there is none; an error: it is no Avro schema.
+    by_id: HashMap<u32, Option<Result<Schema, String>>>,
     by_fingerprint: HashMap<Vec<u8>, Schema>,
 }
 
@@ -37,11 +38,12 @@ impl<'a> Schemas<'a> {
         };
         if !self.by_id.contains_key(&id) {
             let text = (self.lookup)(id).map_err(|cause| AuditError::Registry { id, cause })?;
-            let schema = text.map(|text| Schema::parse_str(&text)).transpose();
-            self.by_id.insert(id, schema.map_err(|e| AuditError::Registry { id, cause: e.to_string() })?);
+            let schema = text.map(|text| Schema::parse_str(&text).map_err(|e| e.to_string()));
+            self.by_id.insert(id, schema);
         }
         Ok(match self.by_id.get(&id) {
-            Some(Some(schema)) => record(schema, &payload[5..]),
+            Some(Some(Ok(schema))) => record(schema, &payload[5..]),
+            Some(Some(Err(cause))) => Err(Rejection::new("incompatible_schema", cause)),
             _ => Err(Rejection::new("unknown_schema", format!("id {id}"))),
         })
     }

@@ -39,7 +39,7 @@ pub(crate) fn structured(mut members: Members) -> Result<Members, Rejection> {
     match take("data") {
         None => Err(Rejection::new("missing_field", "data")),
         Some(Value::Object(data)) => envelope.open(data),
-        Some(_) => Err(Rejection::new("not_an_object", "data")),
+        Some(_) => Err(Rejection::new("wrong_type", "data")),
     }
 }
 

@@ -76,9 +76,9 @@ impl Event {
         let (provider, model) = (value("provider"), value("model"));
         let usage = usage(&mut fields, provider, value("operation"), kind == Kind::Adjustment)?;
         let amount = fields.money("amount")?;
-        let currency = fields.currency("currency")?;
+        let currency = fields.currency("currency", amount.is_some())?;
         let revenue = fields.money("revenue")?;
-        let revenue_currency = fields.currency("revenue_currency")?;
+        let revenue_currency = fields.currency("revenue_currency", revenue.is_some())?;
         let required = |is_given: bool, name: &str| if is_given { Ok(()) } else { Err(Rejection::new("missing_field", name)) };
         let needs_model = match kind {
             Kind::Llm => true,

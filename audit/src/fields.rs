@@ -129,11 +129,11 @@ impl Fields {
         })
     }
 
-    /// Three letters in upper case; empty when not given.
-    pub(crate) fn currency(&mut self, name: &str) -> Result<String, Rejection> {
+    /// Three letters in upper case; empty when not given. Without an amount it is a mere label and may be anything.
+    pub(crate) fn currency(&mut self, name: &str, has_amount: bool) -> Result<String, Rejection> {
         let code = self.text(name)?.to_ascii_uppercase();
         let is_code = code.len() == 3 && code.chars().all(|c| c.is_ascii_uppercase());
-        if code.is_empty() || is_code { Ok(code) } else { Err(Rejection::new("bad_currency", format!("{name} {code:?}"))) }
+        if code.is_empty() || is_code || !has_amount { Ok(code) } else { Err(Rejection::new("bad_currency", format!("{name} {code:?}"))) }
     }
 
     /// A number from 0, its fraction cut.
@@ -156,10 +156,10 @@ impl Fields {
         let members = self.object(name)?;
         let mut pairs = Pairs::new();
         for (key, value) in members {
-            if value.is_given() {
-                pairs.insert(key, as_text(name, value)?);
-            }
+            // Of a name that stands twice the last text counts, also when it is empty.
+            pairs.insert(key, if value.is_given() { as_text(name, value)? } else { String::new() });
         }
+        pairs.retain(|key, text| !key.is_empty() && !text.is_empty());
         Ok(pairs)
     }
 
@@ -175,7 +175,11 @@ impl Fields {
     pub(crate) fn rest(mut self) -> Result<Pairs, Rejection> {
         let attributes = self.object("attributes")?;
         let unknown = self.0.into_iter();
-        Ok(unknown.chain(attributes).filter(|(_, value)| value.is_given()).map(|(key, value)| (key, value.canonical())).collect())
+        Ok(unknown
+            .chain(attributes)
+            .filter(|(key, value)| !key.is_empty() && value.is_given())
+            .map(|(key, value)| (key, value.canonical()))
+            .collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Prices and exchange rates, read from TOML by ourselves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use toml::value::Datetime;
@@ -18,22 +18,20 @@ pub(crate) struct UnitPrices {
     pub(crate) reasoning: Option<Decimal>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Version {
     from_us: i64,
     to_us: Option<i64>,
     prices: UnitPrices,
 }
 
-/// Provider, model, tier.
+/// Provider, model or alias, tier.
 type Key = (String, String, String);
 
 /// All prices and rates.
 #[derive(Debug, Default)]
 pub(crate) struct PriceBook {
     versions: BTreeMap<Key, Vec<Version>>,
-    /// From (provider, alias) to model.
-    aliases: BTreeMap<(String, String), String>,
     /// By currency, each from an instant on.
     rates: BTreeMap<String, BTreeMap<i64, Decimal>>,
 }
@@ -103,12 +101,13 @@ impl PriceBook {
             reasoning: unit(&entry.reasoning)?,
         };
         let (provider, model) = (entry.provider.to_lowercase(), entry.model.to_lowercase());
-        for alias in &entry.aliases {
-            self.aliases.insert((provider.clone(), alias.to_lowercase()), model.clone());
-        }
         let tier = entry.tier.clone().unwrap_or_else(|| "standard".to_owned());
         let version = Version { from_us: micros(&entry.from)?, to_us: entry.to.as_ref().map(micros).transpose()?, prices };
-        self.versions.entry((provider, model, tier)).or_default().push(version);
+        // An alias stands for the entries that name it, not for the model's other versions and tiers.
+        let names: BTreeSet<String> = entry.aliases.iter().map(|alias| alias.to_lowercase()).chain([model]).collect();
+        for name in names {
+            self.versions.entry((provider.clone(), name, tier.clone())).or_default().push(version.clone());
+        }
         Ok(())
     }
 
@@ -116,8 +115,6 @@ impl PriceBook {
     pub(crate) fn prices(&self, provider: &str, model: &str, tier: &str, at_us: i64) -> Option<&UnitPrices> {
         let (provider, model) = (provider.to_lowercase(), model.to_lowercase());
         let tier = if tier.is_empty() { "standard" } else { tier }.to_owned();
-        let own = self.versions.keys().any(|(p, m, _)| *p == provider && *m == model);
-        let model = if own { model } else { self.aliases.get(&(provider.clone(), model)).cloned()? };
         let versions = self.versions.get(&(provider, model, tier))?;
         versions.iter().find(|v| v.from_us <= at_us && v.to_us.is_none_or(|to_us| at_us < to_us)).map(|v| &v.prices)
     }

@@ -142,23 +142,25 @@ fn read(message: &Message, schemas: &mut Schemas<'_>) -> Result<Result<Event, Re
     if payload.len() > MAX_PAYLOAD {
         return reject("too_large", &format!("{} bytes", payload.len()));
     }
-    if content_type.starts_with("application/cloudevents-batch") {
-        return reject("unsupported_cloudevent", "a batch");
+    let is_envelope = content_type.starts_with("application/cloudevents+json");
+    if content_type.starts_with("application/cloudevents") && !is_envelope {
+        return reject("unsupported_cloudevent", &content_type);
     }
-    let is_binary_event = message.headers.iter().any(|(name, _)| ["ce_specversion", "ce_id"].contains(&name.to_ascii_lowercase().as_str()));
+    let is_binary_event =
+        message.headers.iter().any(|(name, _)| ["ce_specversion", "ce_id", "ce_source", "ce_time"].contains(&name.as_str()));
     let members = match payload {
         [0, ..] => schemas.confluent(payload)?,
         [0xc3, 1, ..] => schemas.single_object(payload),
-        [0xef, 0xbb, 0xbf, ..] => Err(Rejection::new("byte_order_mark", "EF BB BF")),
+        [0xef, 0xbb, 0xbf, ..] | [0xfe, 0xff, ..] | [0xff, 0xfe, ..] => Err(Rejection::new("byte_order_mark", "of UTF-8 or UTF-16")),
         _ => match payload.iter().find(|byte| !byte.is_ascii_whitespace()) {
             Some(b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n') | None => json::object(payload),
             Some(byte) => Err(Rejection::new("unknown_format", format!("begins with the byte {byte:#04x}"))),
         },
     };
     let opened = members.and_then(|members| {
-        if is_binary_event {
+        if is_binary_event && !is_envelope {
             cloudevent::binary(message, members)
-        } else if content_type.starts_with("application/cloudevents") || cloudevent::is_structured(&members) {
+        } else if is_envelope || cloudevent::is_structured(&members) {
             cloudevent::structured(members)
         } else {
             Ok(members)

@@ -72,7 +72,9 @@ pub(crate) fn usage(fields: &mut Fields, provider: &str, operation: &str, signed
         reasoning: reasoning_count,
     };
     let any = [input, read, write, write_5m, write_1h, output, reasoning].iter().any(Option::is_some);
-    let known = input.is_some() && (output.is_some() || operation == "embeddings");
+    let is_embedding = ["embedding", "embeddings"].contains(&operation.to_ascii_lowercase().as_str());
+    // A correction names just the counts that it corrects.
+    let known = (signed && any) || (input.is_some() && (output.is_some() || is_embedding));
     Ok(Usage { tokens, any, known })
 }
 

@@ -18,6 +18,7 @@ to = 2026-11-01T00:00:00Z
 [[price]]
 provider = "anthropic"
 model = "claude-haiku-4-5"
+aliases = ["HAIKU"]
 per = 1_000_000
 input = "2.00"
 output = "10.00"
@@ -148,9 +149,9 @@ fn conventions_give_disjoint_counts() {
 
 #[test]
 fn a_repeat_is_recognised_in_any_spelling_and_a_contradiction_too() {
-    let first = event(1, &format!("{GPT},\"input_tokens\":1,\"output_tokens\":2,\"revenue\":\"1.50\",\"x\":1.50"));
+    let first = event(1, &format!("{GPT},\"input_tokens\":1,\"output_tokens\":2,\"revenue\":\"1.50\",\"x\":{{\"a\":1.50,\"b\":[]}}"));
     let second = format!(
-        r#" {{"tier":"standard","x":15e-1,"revenue_currency":"usd","revenue":1.5,"cache_read_tokens":0,"output_tokens":2,"input_tokens":1,
+        r#" {{"tier":"standard","x":{{ "b" : [ ], "a":1.50}},"revenue_currency":"usd","revenue":1.5,"cache_read_tokens":0,"output_tokens":2,"input_tokens":1,
         "token_convention":"inclusive","model":"gpt-4","provider":"openai","kind":"llm","tags":{{}},"user_id":null,"team":"",
         "occurred_at":"2026-11-22 11:15:03.0000009+01:00","source":"s","event_id":1}} "#
     );

@@ -39,7 +39,9 @@ pub enum MonitorError {
         generation: i64,
     },
     /// Data: more than 10^20 of something.
-    #[error("partials record at offset {offset}: a sum of {what} does not fit 128 bits at scale 18: no real spend does this, look for a wrong amount or rate")]
+    #[error(
+        "partials record at offset {offset}: a sum of {what} does not fit 128 bits at scale 18: no real spend does this, look for a wrong amount or rate"
+    )]
     Overflow {
         /// The record's.
         offset: i64,
@@ -47,7 +49,9 @@ pub enum MonitorError {
         what: String,
     },
     /// Configuration: the state is full.
-    #[error("the monitor holds {held} {what}, its limit ({key}): raise the limit, add partitions to the partials topic, or shorten windows.retain")]
+    #[error(
+        "the monitor holds {held} {what}, its limit ({key}): raise the limit, add partitions to the partials topic, or shorten windows.retain"
+    )]
     Limit {
         /// What there is too much of.
         what: &'static str,

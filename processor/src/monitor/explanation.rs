@@ -5,7 +5,14 @@ use schemas::alert::Level;
 use schemas::budget::{Budget, Threshold};
 
 /// What happened when a threshold was reached.
-pub(super) fn crossed(budget: &Budget, threshold: &Threshold, scope: &str, period: &str, spent: Money, projection: Option<Money>) -> String {
+pub(super) fn crossed(
+    budget: &Budget,
+    threshold: &Threshold,
+    scope: &str,
+    period: &str,
+    spent: Money,
+    projection: Option<Money>,
+) -> String {
     let who = who(budget, scope);
     let (limit, currency) = (budget.limit, budget.currency);
     let mut text = format!(

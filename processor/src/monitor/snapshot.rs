@@ -26,7 +26,9 @@ pub const SNAPSHOT_VERSION: u8 = 1;
 #[non_exhaustive]
 pub enum SnapshotError {
     /// Written by a newer program.
-    #[error("monitor state has format version {0}, this program reads version {SNAPSHOT_VERSION}: run the version that wrote it, or a newer one")]
+    #[error(
+        "monitor state has format version {0}, this program reads version {SNAPSHOT_VERSION}: run the version that wrote it, or a newer one"
+    )]
     Version(u8),
     /// Not the state of a monitor.
     #[error("monitor state cannot be read: {0}")]
@@ -340,11 +342,7 @@ impl Monitor {
                     scope: scope.scope.into(),
                     spent: scope.sums.spent().ok_or_else(|| malformed("a sum that does not fit"))?,
                     sums: scope.sums,
-                    fired: if old.thresholds == definition.thresholds {
-                        scope.fired
-                    } else {
-                        fired_before(old, scope.fired, definition)
-                    },
+                    fired: if old.thresholds == definition.thresholds { scope.fired } else { fired_before(old, scope.fired, definition) },
                     reset: scope.reset,
                     dirty: is_dirty.contains(&(number as u32, at as u32)),
                     revision: scope.revision,
@@ -401,7 +399,11 @@ fn input_state(input: &Input, numbering: &mut Numbering<'_>) -> InputState {
     let tables = input.tables.iter().map(|((bucket, generation), table)| CellTableState {
         bucket: *bucket,
         generation: *generation,
-        cells: table.cells.iter().map(|cell| CellState { series: numbering.of(cell.series), version: cell.version, measures: cell.measures }).collect(),
+        cells: table
+            .cells
+            .iter()
+            .map(|cell| CellState { series: numbering.of(cell.series), version: cell.version, measures: cell.measures })
+            .collect(),
     });
     InputState {
         topic: input.topic.to_string(),

@@ -1,0 +1,112 @@
+//! Snapshots: nothing is lost, and what other rules make of one.
+
+use schemas::{Bucket, Dimension, GroupingSet};
+
+use super::super::{Monitor, SNAPSHOT_VERSION, SnapshotError};
+use super::world::{Bench, Cell, Head, at, money, rules, spent, total, user};
+
+const T: &str = "2026-11-22T10:05:00Z";
+
+fn budget(name: &str, limit: &str, more: &str) -> String {
+    format!(
+        "[[budget]]\nname=\"{name}\"\nlimit=\"{limit}\"\nwindow=\"daily\"\n{more}\nthresholds=[{{at=\"0.5\",level=\"warning\"}},{{at=\"1\",level=\"critical\"}}]\n"
+    )
+}
+
+fn bucket() -> Bucket {
+    Bucket::of(at(T))
+}
+
+/// Cells, rows, a fired budget, a waiting credit, and things not flushed yet.
+fn busy(budgets: &str) -> Bench {
+    let mut bench = Bench::new(rules(budgets));
+    let mut measures = spent(money("60"), at(T));
+    measures.credit = money("-1");
+    bench.send(&Head::last(1), &[total(bucket(), 1, measures), user("ada", bucket(), 1, spent(money("60"), at(T)))]);
+    bench.take(&Head::last(2).closing(at("2026-11-22T10:00:00Z")), &[user("bob", bucket(), 2, spent(money("7"), at(T)))]);
+    bench
+}
+
+fn restored(bench: &Bench, budgets: &str) -> Bench {
+    let monitor = Monitor::restore(&bench.monitor.snapshot().unwrap(), rules(budgets)).unwrap();
+    Bench { monitor, tables: bench.tables.clone(), offset: bench.offset }
+}
+
+#[test]
+fn the_bytes_are_the_golden_ones() {
+    let budgets = budget("all", "100", "") + &budget("each", "100", "per=[\"user_id\"]");
+    let bench = busy(&budgets);
+    let hex: String = bench.monitor.snapshot().unwrap().iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(hex, include_str!("../golden/snapshot_v1.hex").trim(), "a change needs a new SNAPSHOT_VERSION");
+    assert_eq!(SNAPSHOT_VERSION, 1);
+    let again = restored(&bench, &budgets).monitor.snapshot().unwrap();
+    assert_eq!(again, bench.monitor.snapshot().unwrap());
+}
+
+#[test]
+fn other_bytes_are_refused() {
+    let bytes = busy("").monitor.snapshot().unwrap();
+    for length in 1..bytes.len() {
+        assert!(matches!(Monitor::restore(&bytes[..length], rules("")), Err(SnapshotError::Malformed(_))), "{length} bytes");
+    }
+    let longer = [&bytes[..], &[0]].concat();
+    assert!(matches!(Monitor::restore(&longer, rules("")), Err(SnapshotError::Malformed(_))));
+    assert_eq!(Monitor::restore(&[9], rules("")).err(), Some(SnapshotError::Version(9)));
+}
+
+#[test]
+fn what_was_not_flushed_is_flushed_after_the_restart() {
+    let bench = busy("");
+    let mut again = restored(&bench, "");
+    again.flush();
+    let mut bench = bench;
+    bench.flush();
+    assert_eq!(again.tables, bench.tables);
+    assert!(bench.tables.rows.keys().any(|key| key.3 == ["bob"]));
+}
+
+#[test]
+fn a_new_budget_starts_from_what_its_rows_hold() {
+    let mut bench = restored(&busy(""), &budget("each", "100", "per=[\"user_id\"]"));
+    bench.flush();
+    assert_eq!(bench.tables.budgets.len(), 2);
+    bench.send(&Head::last(3), &[user("ada", bucket(), 3, spent(money("61"), at(T)))]);
+    assert_eq!(bench.tables.states(), ["user_id=ada fired 50 61"]);
+}
+
+#[test]
+fn a_budget_that_is_gone_is_forgotten_and_the_others_go_on() {
+    let all = budget("all", "100", "");
+    let before = busy(&(budget("each", "100", "per=[\"user_id\"]") + &all));
+    let mut bench = restored(&before, &all);
+    assert_eq!(bench.monitor.gauges().budget_states, 1);
+    bench.tables.alerts.clear();
+    let mut measures = spent(money("99"), at(T));
+    (measures.events, measures.credit) = (2, money("-1"));
+    bench.send(&Head::last(3), &[total(bucket(), 3, measures)]);
+    assert_eq!(bench.tables.states(), ["total escalated 100 100"]);
+}
+
+#[test]
+fn other_thresholds_apply_to_what_was_spent_and_equal_ones_do_not_fire_again() {
+    let before = busy(&budget("all", "100", ""));
+    let mut bench = restored(&before, &budget("all", "100", "").replace("\"1\"", "\"0.6\""));
+    bench.tables.alerts.clear();
+    let mut measures = spent(money("60"), at(T));
+    (measures.events, measures.cost, measures.credit) = (2, money("60.5"), money("-1"));
+    bench.send(&Head::last(3), &[total(bucket(), 3, measures)]);
+    assert_eq!(bench.tables.states(), ["total escalated 60 61.5"]);
+}
+
+#[test]
+fn a_set_that_is_gone_takes_its_cells_and_rows_with_it() {
+    let bench = busy("");
+    let mut fewer = rules("");
+    fewer.sets = vec![GroupingSet::new("total", &[]), GroupingSet::new("user", &[Dimension::Owner])];
+    let monitor = Monitor::restore(&bench.monitor.snapshot().unwrap(), fewer).unwrap();
+    let gauges = monitor.gauges();
+    assert_eq!((gauges.cells, gauges.rows, gauges.series), (1, 4, 1));
+    let mut bench = Bench { monitor, tables: bench.tables, offset: bench.offset };
+    bench.send(&Head::last(3), &[Cell { generation: 3, ..user("ada", bucket(), 4, spent(money("1"), at(T))) }]);
+    assert_eq!(bench.monitor.gauges().rows, 8);
+}

@@ -38,7 +38,10 @@ pub(crate) fn price(event: &Event, book: &PriceBook, reported_first: bool) -> Re
         Kind::Llm if reported_first => reported.or_else(by_book),
         Kind::Llm => by_book().or(reported),
     };
-    Ok(Price { cost, revenue })
+    match cost {
+        Some(cost) if cost.magnitude() > limit(true) => Err(Rejection::new("out_of_range", format!("cost {cost} USD"))),
+        cost => Ok(Price { cost, revenue }),
+    }
 }
 
 /// Without a rate only the width of money itself limits an amount.

@@ -171,10 +171,10 @@ fn read(message: &Message, schemas: &mut Schemas<'_>) -> Result<Result<Event, Re
 
 /// The checks that need the price book and the record's Kafka timestamp.
 fn accept(event: Event, message: &Message, rules: &Rules) -> Result<(Event, Price), Rejection> {
-    let price = price(&event, &rules.book, rules.reported_first)?;
     if event.occurred_at_us > message.timestamp_ms.saturating_mul(1000).saturating_add(FUTURE_US) {
         return Err(Rejection::new("occurred_at_in_future", crate::instant::show(event.occurred_at_us)));
     }
+    let price = price(&event, &rules.book, rules.reported_first)?;
     Ok((event, price))
 }
 

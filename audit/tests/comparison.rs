@@ -1,4 +1,5 @@
 //! A comparison finds what was planted, and nothing else.
+#![allow(clippy::unwrap_used, reason = "the lint does not see that helpers of tests are tests")]
 
 use audit::{Expected, Granularity, GroupingSet, Message, Range, Recount, Rules, compare};
 

@@ -1,4 +1,5 @@
 //! Each rule of the contract on cases worked out by hand.
+#![allow(clippy::unwrap_used, reason = "the lint does not see that helpers of tests are tests")]
 
 use audit::{Expected, Granularity, GroupingSet, Message, Outcome, Recount, Rules};
 
@@ -150,11 +151,11 @@ fn conventions_give_disjoint_counts() {
 #[test]
 fn a_repeat_is_recognised_in_any_spelling_and_a_contradiction_too() {
     let first = event(1, &format!("{GPT},\"input_tokens\":1,\"output_tokens\":2,\"revenue\":\"1.50\",\"x\":{{\"a\":1.50,\"b\":[]}}"));
-    let second = format!(
-        r#" {{"tier":"standard","x":{{ "b" : [ ], "a":1.50}},"revenue_currency":"usd","revenue":1.5,"cache_read_tokens":0,"output_tokens":2,"input_tokens":1,
-        "token_convention":"inclusive","model":"gpt-4","provider":"openai","kind":"llm","tags":{{}},"user_id":null,"team":"",
-        "occurred_at":"2026-11-22 11:15:03.0000009+01:00","source":"s","event_id":1}} "#
-    );
+    let second = 
+        r#" {"tier":"standard","x":{ "b" : [ ], "a":1.50},"revenue_currency":"usd","revenue":1.5,"cache_read_tokens":0,"output_tokens":2,"input_tokens":1,
+        "token_convention":"inclusive","model":"gpt-4","provider":"openai","kind":"llm","tags":{},"user_id":null,"team":"",
+        "occurred_at":"2026-11-22 11:15:03.0000009+01:00","source":"s","event_id":1} "#
+    .to_owned();
     let envelope = format!(r#"{{"specversion":"1.0","id":"1","source":"s","type":"t","time":"2000-01-01T00:00:00Z","data":{first}}}"#);
     let other_time = first.replace("10:15:03Z", "10:15:03.000001Z");
     let other_source = first.replace("\"s\"", "\"S\"");
@@ -230,4 +231,16 @@ fn measures_of_one_event_are_its_own() {
     assert_eq!((start_s, key), (NOW_MS / 1000 - 3, vec!["openai".to_owned(), "gpt-4".to_owned()]));
     let counts = ["events", "calls", "errors", "unpriced_events", "latency_count", "latency_ms_sum"].map(|c| row.count(c).unwrap());
     assert_eq!((counts, row.latency_ms_max, row.revenue.to_string()), ([2, 2, 1, 1, 2, 812], 812, "0.02".to_owned()));
+}
+
+#[test]
+fn a_cost_of_more_than_a_billion_dollars_is_refused() {
+    let dear = BOOK.replace("input = \"0.03\"", "input = \"3\"");
+    let mut recount = Recount::new(Rules::new(&[&dear], "UTC", GroupingSet::defaults()).unwrap(), &[], |_| Ok(None)).unwrap();
+    let mut take = |offset, tokens: u64| {
+        let json = event(offset as u32, &format!("{GPT},\"input_tokens\":{tokens},\"output_tokens\":0"));
+        recount.take(&message(offset, &json)).unwrap().reason()
+    };
+    assert_eq!(take(0, 333_333_333_333), None);
+    assert_eq!(take(1, 333_333_333_334), Some("out_of_range"));
 }

@@ -151,7 +151,7 @@ fn conventions_give_disjoint_counts() {
 #[test]
 fn a_repeat_is_recognised_in_any_spelling_and_a_contradiction_too() {
     let first = event(1, &format!("{GPT},\"input_tokens\":1,\"output_tokens\":2,\"revenue\":\"1.50\",\"x\":{{\"a\":1.50,\"b\":[]}}"));
-    let second = 
+    let second =
         r#" {"tier":"standard","x":{ "b" : [ ], "a":1.50},"revenue_currency":"usd","revenue":1.5,"cache_read_tokens":0,"output_tokens":2,"input_tokens":1,
         "token_convention":"inclusive","model":"gpt-4","provider":"openai","kind":"llm","tags":{},"user_id":null,"team":"",
         "occurred_at":"2026-11-22 11:15:03.0000009+01:00","source":"s","event_id":1} "#

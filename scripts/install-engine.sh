@@ -44,7 +44,7 @@ mkdir -p "$cache/engine"
 work=$(mktemp -d "$cache/engine/.fetch-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-say "fetching npm package $PACKAGE $VERSION (about 150 MB)"
+say "fetching npm package $PACKAGE $VERSION (566 MB unpacked)"
 # An empty package.json keeps npm from reading a project's own settings further up.
 echo '{}' >"$work/package.json"
 (cd "$work" && npm pack --silent --pack-destination "$work" "$PACKAGE@$VERSION" >"$work/npm.out" 2>&1) ||

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+import xml.etree.ElementTree
 
 import jsonschema
 import yaml
@@ -332,6 +333,10 @@ def check_grafana_user(root, findings):
     """The data source's user is the one that ClickHouse is told about."""
     where = "docker/clickhouse/grafana-user.xml"
     text = (root / where).read_text()
+    try:
+        xml.etree.ElementTree.fromstring(text)
+    except xml.etree.ElementTree.ParseError as error:
+        findings.add(where, f"is no XML: {error}")
     for file in (root / "grafana/provisioning/datasources").glob("*.yml"):
         for source in yaml.safe_load(file.read_text())["datasources"]:
             user = source["jsonData"].get("username")
@@ -478,6 +483,7 @@ FAULTS = [
     (IGNORE, ".env\n", "", "lets .env into"),
     (SOURCE, "uid: cost-rhythm-clickhouse", "uid: other", "not provisioned"),
     (SOURCE, "username: grafana", "username: nobody", "user nobody"),
+    (XML, "</grafana>", "</graphana>", "is no XML"),
     (XML, "<readonly>2</readonly>", "<readonly>0</readonly>", "may write"),
     ("grafana/provisioning/dashboards/cost-rhythm.yml", "grafana-dashboards", "dashboards", "no mounted directory"),
     (DASHBOARD, '"unit": "currencyUSD"', '"unit": ""', "no unit"),

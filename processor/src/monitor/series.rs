@@ -34,8 +34,8 @@ impl SeriesIndex {
         let series = &self.series;
         let is_it = |id: &SeriesId| {
             let found = &series[*id as usize];
-            let same = |(a, b): (&Box<str>, &V)| **a == *b.as_ref();
-            found.hash == hash && found.set == set && found.values.len() == values.len() && found.values.iter().zip(values).all(same)
+            let same_texts = || found.values.iter().map(AsRef::as_ref).eq(values.iter().map(AsRef::as_ref));
+            found.hash == hash && found.set == set && same_texts()
         };
         match self.by_key.find(hash, is_it) {
             Some(id) => *id,

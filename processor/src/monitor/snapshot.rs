@@ -140,19 +140,23 @@ struct PendingState {
 /// Numbers series by their first appearance.
 struct Numbering<'a> {
     index: &'a SeriesIndex,
-    numbers: HashMap<SeriesId, u32>,
+    /// By series; `u32::MAX`: not seen yet.
+    numbers: Vec<u32>,
     series: Vec<SeriesState>,
 }
 
 impl Numbering<'_> {
     fn of(&mut self, id: SeriesId) -> u32 {
-        let next = self.series.len() as u32;
-        let number = *self.numbers.entry(id).or_insert(next);
-        if number == next {
+        let at = id as usize;
+        if self.numbers.len() <= at {
+            self.numbers.resize(at + 1, u32::MAX);
+        }
+        if self.numbers[at] == u32::MAX {
+            self.numbers[at] = self.series.len() as u32;
             let values = self.index.values(id).iter().map(|value| value.to_string()).collect();
             self.series.push(SeriesState { set: self.index.set_of(id), values });
         }
-        number
+        self.numbers[at]
     }
 }
 
@@ -165,7 +169,7 @@ impl Monitor {
         if self.failed {
             return Err(SnapshotError::Failed);
         }
-        let mut numbering = Numbering { index: &self.series, numbers: HashMap::new(), series: Vec::new() };
+        let mut numbering = Numbering { index: &self.series, numbers: Vec::new(), series: Vec::new() };
         let inputs = self.inputs.iter().map(|input| input_state(input, &mut numbering)).collect();
         let (windows, dirty_rows) = window_states(&self.windows, &mut numbering);
         let (periods, dirty_scopes) = period_states(&self.ledger, &mut numbering);

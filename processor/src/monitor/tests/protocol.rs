@@ -125,8 +125,10 @@ impl PlainMeter {
 
     fn blocks(&self, cells: Vec<Cell>, sealed: Vec<(Bucket, i64)>, dice: &mut Dice) -> Flush {
         let size = 1 + dice.below(4) as usize;
-        let mut blocks: Flush =
-            cells.chunks(size).map(|some| (Head { closed_before: self.closed_before, ..Head::open() }, some.to_vec())).collect();
+        let mut blocks: Flush = cells
+            .chunks(size)
+            .map(|some| (Head { closed_before: self.closed_before, ..Head::open(self.next as i64) }, some.to_vec()))
+            .collect();
         let last = Head { sealed, ..Head::last(self.next as i64).closing(self.closed_before) };
         match blocks.last_mut() {
             Some(block) if dice.below(2) == 0 => block.0 = last,

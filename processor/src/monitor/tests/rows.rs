@@ -45,15 +45,15 @@ fn only_what_changed_is_written_again_and_with_the_revision_of_its_record() {
 #[test]
 fn repeats_and_zombies_change_nothing() {
     let mut bench = Bench::new(rules(""));
-    let first = total(bucket(), 5, spent(money("5"), at(T)));
-    let second = total(bucket(), 9, spent(money("9"), at(T)));
-    bench.send(&Head::last(9), &[second.clone()]);
+    let first = [total(bucket(), 5, spent(money("5"), at(T)))];
+    let second = [total(bucket(), 9, spent(money("9"), at(T)))];
+    bench.send(&Head::last(9), &second);
     let before = bench.tables.rows.clone();
-    bench.send(&Head::last(5), &[first.clone()]);
-    bench.send(&Head::last(9), &[second.clone()]);
+    bench.send(&Head::last(5), &first);
+    bench.send(&Head::last(9), &second);
     // Above what is known, but below the version held.
-    bench.send(&Head::open(), &[total(bucket(), 12, spent(money("12"), at(T)))]);
-    bench.send(&Head::open(), &[total(bucket(), 11, spent(money("11"), at(T)))]);
+    bench.send(&Head::open(12), &[total(bucket(), 12, spent(money("12"), at(T)))]);
+    bench.send(&Head::open(11), &[total(bucket(), 11, spent(money("11"), at(T)))]);
     assert_eq!(bench.tables.cost("hour"), money("12"));
     assert_eq!(bench.monitor.gauges().repeated_cells, 3);
     assert_eq!(bench.tables.accounts[&0].1.next_offset, 9, "accounts never go back");
@@ -63,11 +63,11 @@ fn repeats_and_zombies_change_nothing() {
 #[test]
 fn a_sealed_cell_is_forgotten_and_its_repeat_is_still_known() {
     let mut bench = Bench::new(rules(""));
-    let cell = total(bucket(), 5, spent(money("5"), at(T)));
-    bench.send(&Head { sealed: vec![(bucket(), 0)], ..Head::last(8) }, &[cell.clone()]);
+    let cell = [total(bucket(), 5, spent(money("5"), at(T)))];
+    bench.send(&Head { sealed: vec![(bucket(), 0)], ..Head::last(8) }, &cell);
     assert_eq!(bench.monitor.gauges().cells, 0);
-    bench.send(&Head::open(), &[cell.clone()]);
-    bench.send(&Head::last(8), &[cell]);
+    bench.send(&Head::open(8), &cell);
+    bench.send(&Head::last(8), &cell);
     assert_eq!(bench.tables.cost("day"), money("5"));
     // A late event opens the bucket again, as another generation.
     bench.send(&Head::last(12), &[Cell { generation: 11, ..total(bucket(), 12, spent(money("1"), at(T))) }]);

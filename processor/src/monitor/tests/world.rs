@@ -85,7 +85,8 @@ pub(super) fn user(name: &str, bucket: Bucket, version: i64, measures: Measures)
 pub(super) struct Head {
     pub(super) partition: i32,
     pub(super) inputs: i32,
-    pub(super) last: Option<i64>,
+    pub(super) is_last: bool,
+    pub(super) next_offset: i64,
     pub(super) closed_before: Timestamp,
     pub(super) sealed: Vec<(Bucket, i64)>,
 }
@@ -93,12 +94,12 @@ pub(super) struct Head {
 impl Head {
     /// Of the only input; the last block of a flush through `next_offset`.
     pub(super) fn last(next_offset: i64) -> Self {
-        Head { partition: 0, inputs: 1, last: Some(next_offset), closed_before: Timestamp::MIN, sealed: Vec::new() }
+        Head { partition: 0, inputs: 1, is_last: true, next_offset, closed_before: Timestamp::MIN, sealed: Vec::new() }
     }
 
     /// Not the last block of its flush.
-    pub(super) fn open() -> Self {
-        Head { last: None, ..Head::last(0) }
+    pub(super) fn open(next_offset: i64) -> Self {
+        Head { is_last: false, ..Head::last(next_offset) }
     }
 
     pub(super) fn closing(self, closed_before: Timestamp) -> Self {
@@ -116,13 +117,13 @@ pub(super) fn block(head: &Head, cells: &[Cell]) -> Vec<u8> {
         let values = cell.values.iter().map(String::as_str);
         builder.push(cell.set, values, cell.bucket, cell.generation, cell.version, &cell.measures);
     }
-    let next_offset = head.last.unwrap_or(0);
+    let next_offset = head.next_offset;
     builder.finish(&BlockHeader {
         topic: "usage-events",
         partition: head.partition,
         inputs: head.inputs,
         shards: 1,
-        is_last: head.last.is_some(),
+        is_last: head.is_last,
         accounts: Accounts { next_offset, counted: next_offset as u64, ..Accounts::default() },
         closed_before: head.closed_before,
         sealed: head.sealed.clone(),
@@ -132,12 +133,16 @@ pub(super) fn block(head: &Head, cells: &[Cell]) -> Vec<u8> {
 /// Set, granularity, start, values, generation.
 pub(super) type RowKey = (String, &'static str, Timestamp, Vec<String>, i64);
 
+/// Budget, scope, period start.
+pub(super) type BudgetKey = (String, String, Timestamp);
+/// Revision, spent, projection, level, period.
+pub(super) type BudgetValue = (i64, Money, Option<Money>, String, String);
+
 /// Everything that was emitted, as ClickHouse would keep it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Tables {
     pub(super) rows: BTreeMap<RowKey, (i64, bool, Measures)>,
-    /// Budget, scope and period start; revision, spent, projection, level, period.
-    pub(super) budgets: BTreeMap<(String, String, Timestamp), (i64, Money, Option<Money>, String, String)>,
+    pub(super) budgets: BTreeMap<BudgetKey, BudgetValue>,
     pub(super) accounts: BTreeMap<i32, (i64, Accounts)>,
     pub(super) alerts: Vec<Alert>,
     /// Everything in the order of its emission.

@@ -3,8 +3,10 @@
 
 mod audit;
 mod check;
+mod demo;
 mod dlq;
 mod engine;
+mod generate;
 mod service;
 mod topic_reader;
 
@@ -26,10 +28,14 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// The whole pipeline on embedded parts, fed with real traces
+    Demo(demo::DemoArgs),
     /// The service
     Run(service::RunArgs),
     /// Look at configuration, connections, topics, schemas and migrations: say what is wrong and what to do
     Check(check::CheckArgs),
+    /// Send realistic load to the input topic
+    Generate(generate::GenerateArgs),
     /// Recount the input topic independently and compare with ClickHouse, digit by digit
     Audit(audit::AuditArgs),
     /// Read and re-submit dead letters
@@ -58,6 +64,8 @@ impl ConfigArg {
 /// What went wrong, where, and the remedy.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Generate(args) => generate::run(&args),
         Command::Run(args) => service::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Audit(args) => audit::run(&args),

@@ -186,6 +186,11 @@ impl Meter {
             );
             return Fate::Refused(Outcome::Rejected, Rejection::new(Reason::OccurredAtInFuture, detail));
         }
+        let slot = self.price_slot(event);
+        let priced = match self.pricer.price(slot, event) {
+            Ok(priced) => priced,
+            Err(rejection) => return Fate::Refused(Outcome::Rejected, rejection),
+        };
         if event.occurred_at < self.watermark.plus(-self.rules.horizon_us) {
             let detail = format!(
                 "occurred_at is {}, more than {} days before the partition's newest event {}: such events are not counted, correct the period with an adjustment or a backfill",
@@ -209,11 +214,6 @@ impl Meter {
             }
             Seen::New => {}
         }
-        let slot = self.price_slot(event);
-        let priced = match self.pricer.price(slot, event) {
-            Ok(priced) => priced,
-            Err(rejection) => return Fate::Refused(Outcome::Rejected, rejection),
-        };
         if let Err(rejection) = self.count(offset, event, &priced.priced) {
             return Fate::Refused(Outcome::Rejected, rejection);
         }

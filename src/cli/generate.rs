@@ -1,0 +1,202 @@
+//! `cost-rhythm generate`
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use generate::{EVENT_SCHEMA, Formats, Generated, Generator, Ledger, Options, Pace, Shares};
+use ingest::registry::RegistryClient;
+use rdkafka::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::types::RDKafkaErrorCode;
+use schemas::Timestamp;
+
+use super::{ConfigArg, start_logging};
+use crate::service::connect;
+
+/// Arguments of `generate`.
+#[derive(clap::Args)]
+pub(super) struct GenerateArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// How many messages
+    #[arg(long, default_value_t = 10_000)]
+    count: u64,
+    /// Messages a second; without it, flat out
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Of the random sequence: the same seed gives the same messages
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many users
+    #[arg(long, default_value_t = 10_000)]
+    users: u32,
+    /// Event time covered, ending now, in hours (at most 336)
+    #[arg(long, default_value_t = 1.0)]
+    hours: f64,
+    /// Which formats
+    #[arg(long, value_enum, default_value = "json")]
+    formats: FormatChoice,
+    /// Mix in duplicates, late, future, conflicting, unpriced and malformed messages
+    #[arg(long)]
+    trouble: bool,
+    /// Duplicates per million, in place of the preset
+    #[arg(long)]
+    duplicates: Option<u32>,
+    /// Malformed messages per million, in place of the preset
+    #[arg(long)]
+    malformed: Option<u32>,
+    /// Late messages per million, in place of the preset
+    #[arg(long)]
+    late: Option<u32>,
+    /// Conflicting messages per million, in place of the preset
+    #[arg(long)]
+    conflicts: Option<u32>,
+    /// Write down every message and what must come of it, one JSON line each
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FormatChoice {
+    /// JSON
+    Json,
+    /// Avro in Confluent framing, its schema registered first
+    Avro,
+    /// Avro single-object encoding
+    AvroSingle,
+    /// Everything
+    All,
+}
+
+impl FormatChoice {
+    fn formats(self) -> Formats {
+        let none = Formats::default();
+        match self {
+            FormatChoice::Json => Formats::JSON,
+            FormatChoice::Avro => Formats { avro_confluent: 1, ..none },
+            FormatChoice::AvroSingle => Formats { avro_single: 1, ..none },
+            FormatChoice::All => Formats::ALL,
+        }
+    }
+}
+
+/// Sends.
+///
+/// # Errors
+/// Kafka or the registry cannot be reached, or options that do not go together.
+pub(super) fn run(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
+    let config = args.config.load()?;
+    start_logging(config.run.log_format, true);
+    let client = connect::kafka(&config)?.client_config()?;
+    let topic = config.kafka.topic(&config.kafka.events_topic);
+    let formats = args.formats.formats();
+    let schema_id = match connect::registry_options(&config) {
+        _ if formats.avro_confluent == 0 => 1,
+        None => bail!("CR-4101: Avro in Confluent framing needs registry.url; or choose --formats avro-single"),
+        Some(options) => RegistryClient::new(&options)?.register(&format!("{topic}-value"), EVENT_SCHEMA)?,
+    };
+    let generator = Generator::new(options(args, formats, schema_id)?)?;
+    let mut ledger = match &args.ledger {
+        None => None,
+        Some(path) => Some(Ledger::new(BufWriter::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?))),
+    };
+    let mut sender = Sender::new(&client, &topic)?;
+    let begun = Instant::now();
+    let mut told = begun;
+    for (number, message) in generator.enumerate() {
+        if let Some(rate) = args.rate {
+            let due = Duration::from_secs_f64(number as f64 / rate);
+            std::thread::sleep(due.saturating_sub(begun.elapsed()));
+        }
+        if let Some(ledger) = &mut ledger {
+            ledger.write(&message)?;
+        }
+        sender.send(&message)?;
+        if told.elapsed() > Duration::from_secs(2) {
+            eprintln!("generate: {} of {} sent", number + 1, args.count);
+            told = Instant::now();
+        }
+    }
+    sender.finish()?;
+    if let Some(ledger) = ledger {
+        ledger.finish()?;
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("{} messages sent to {topic} in {seconds:.1} s ({:.0} a second)", args.count, args.count as f64 / seconds);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn options(args: &GenerateArgs, formats: Formats, schema_id: u32) -> anyhow::Result<Options> {
+    let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
+    let span_us = (args.hours * 3.6e9) as i64;
+    let preset = if args.trouble { Shares::TROUBLED } else { Shares::ORDINARY };
+    let shares = Shares {
+        duplicate: args.duplicates.unwrap_or(preset.duplicate),
+        malformed: args.malformed.unwrap_or(preset.malformed),
+        late: args.late.unwrap_or(preset.late),
+        conflict: args.conflicts.unwrap_or(preset.conflict),
+        ..preset
+    };
+    let base = Options { users: args.users, formats, shares, schema_id, ..Options::ending_at(now, args.seed, args.count) };
+    Ok(match args.rate {
+        // Live: events happen as they are sent.
+        Some(rate) => Options { start: now, pace: Pace::PerSecond(rate), ..base },
+        None => Options { start: now.plus(-span_us), pace: Pace::Span(span_us), ..base },
+    })
+}
+
+/// Sends generated messages, in order per key.
+pub(super) struct Sender {
+    producer: BaseProducer,
+    topic: String,
+}
+
+impl Sender {
+    pub(super) fn new(client: &ClientConfig, topic: &str) -> anyhow::Result<Self> {
+        let mut client = client.clone();
+        client
+            .set("enable.idempotence", "true")
+            .set("partitioner", "murmur2_random")
+            .set("compression.type", "zstd")
+            .set("linger.ms", "20")
+            .set("batch.size", "262144")
+            .set("message.max.bytes", "10000000")
+            .set("queue.buffering.max.messages", "500000");
+        Ok(Sender { producer: client.create()?, topic: topic.to_owned() })
+    }
+
+    pub(super) fn send(&mut self, message: &Generated) -> anyhow::Result<()> {
+        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&self.topic);
+        record.key = message.key.as_deref();
+        record.payload = message.payload.as_deref();
+        if !message.headers.is_empty() {
+            let headers = message.headers.iter().fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key, value: Some(value) }));
+            record = record.headers(headers);
+        }
+        while let Err((error, again)) = self.producer.send(record) {
+            if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
+                bail!("cannot send to {:?}: {error}", self.topic);
+            }
+            self.producer.poll(Duration::from_millis(10));
+            record = again;
+        }
+        self.producer.poll(Duration::ZERO);
+        Ok(())
+    }
+
+    /// Messages not yet acknowledged.
+    pub(super) fn in_flight(&self) -> usize {
+        usize::try_from(self.producer.in_flight_count()).unwrap_or(0)
+    }
+
+    /// Waits until everything is acknowledged.
+    pub(super) fn finish(&mut self) -> anyhow::Result<()> {
+        self.producer.flush(Duration::from_secs(120)).context("not everything that was sent is acknowledged")
+    }
+}

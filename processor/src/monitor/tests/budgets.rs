@@ -194,6 +194,19 @@ fn credits_count_when_their_bucket_is_closed() {
 }
 
 #[test]
+fn one_partition_alone_does_not_make_a_credit_count() {
+    let mut bench = daily();
+    let sum = |bench: &Bench| bench.tables.budgets.values().next().unwrap().1;
+    let mut measures = spent(money("30"), at(T));
+    measures.credit = money("-50");
+    bench.send(&Head::last(1).closing(bucket().end()).of(0, 2), &[total(bucket(), 1, measures)]);
+    bench.send(&Head::last(1).closing(bucket().start()).of(1, 2), &[]);
+    assert_eq!(sum(&bench), money("80"));
+    bench.send(&Head::last(2).closing(bucket().end()).of(1, 2), &[]);
+    assert_eq!(sum(&bench), money("30"));
+}
+
+#[test]
 fn the_projection_is_a_straight_line_once_enough_has_passed() {
     let mut bench = daily();
     let projection = |bench: &Bench| bench.tables.budgets.values().next().unwrap().2;

@@ -289,20 +289,21 @@ fn kind_and_convention_are_known_names() {
 }
 
 #[test]
-fn tags_and_attributes_are_objects_of_anything() {
-    for name in ["tags", "attributes"] {
+fn tags_are_objects_of_text_and_attributes_of_anything() {
+    for (name, nested) in [("tags", TYPE), ("attributes", OK)] {
         check(
             name,
             &[
                 ("null", OK),
                 ("\"\"", OK),
                 ("{}", OK),
-                ("[]", OK),
+                ("[]", TYPE),
                 ("[1]", TYPE),
                 ("\"x\"", TYPE),
                 ("5", TYPE),
                 ("true", TYPE),
-                ("{\"a\":{\"b\":[1,2]}}", OK),
+                ("{\"a\":{\"b\":[1,2]}}", nested),
+                ("{\"a\":[]}", nested),
                 ("{\"a\":1,\"a\":2}", OK),
                 ("{\"\":\"x\"}", OK),
                 ("{\"a\":\"\\udc00\"}", Err("invalid_utf8")),
@@ -357,7 +358,7 @@ fn dimensions_are_cut_at_a_character() {
 fn payloads_that_are_no_event() {
     let depth = |levels: usize| format!("{{{BASE},\"x\":{}{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1)).into_bytes();
     let in_tags =
-        |levels: usize| format!("{{{BASE},\"tags\":{{\"x\":{}{}}}}}", "[".repeat(levels - 2), "]".repeat(levels - 2)).into_bytes();
+        |levels: usize| format!("{{{BASE},\"attributes\":{{\"x\":{}{}}}}}", "[".repeat(levels - 2), "]".repeat(levels - 2)).into_bytes();
     let large = |size: usize| {
         let head = format!("{{{BASE},\"x\":\"");
         format!("{head}{}\"}}", "y".repeat(size - head.len() - 2)).into_bytes()
@@ -411,7 +412,7 @@ fn payloads_that_are_no_event() {
 #[test]
 fn json_cut_short_at_every_byte_is_refused() {
     let event =
-        format!("{{{BASE},\"team\":\"\u{e9}\\ud83d\\ude00\",\"amount\":-1.5e-3,\"currency\":\"USD\",\"tags\":{{\"a\":[true,null]}}}}");
+        format!("{{{BASE},\"team\":\"\u{e9}\\ud83d\\ude00\",\"amount\":-1.5e-3,\"currency\":\"USD\",\"attributes\":{{\"a\":[true,null]}}}}");
     assert_eq!(code(event.as_bytes()), OK);
     for end in 1..event.len() {
         let found = code(&event.as_bytes()[..end]);

@@ -62,30 +62,23 @@ fn set<'a>(draft: &mut Draft<'a>, scanner: &mut Scanner<'a>, known: Field, name:
         (Field::Money(money), Value::Text(text)) => draft.set_money(money, Some(numbers::money_text(name, text)?)),
         (Field::Money(money), Value::Number(literal)) => draft.set_money(money, Some(numbers::money_literal(name, literal)?)),
         (Field::Latency, Value::Number(literal)) => draft.latency_ms = Some(numbers::latency(literal)?),
-        (Field::Tags | Field::Attributes, Value::Object | Value::Array) => {
-            if value == Value::Array && !is_empty_array(scanner)? {
-                return Err(wrong_type(name, known, value));
-            }
-            if value == Value::Object {
-                let pairs = if known == Field::Tags { &mut draft.tags } else { &mut draft.attributes };
-                let mut more = scanner.open_object()?;
-                while more {
-                    let key = scanner.key()?;
-                    let value = scanner.value()?;
-                    pairs.push((key, scanner.text_of(value, 3)?));
-                    more = scanner.more_members()?;
+        (Field::Tags | Field::Attributes, Value::Object) => {
+            let pairs = if known == Field::Tags { &mut draft.tags } else { &mut draft.attributes };
+            let mut more = scanner.open_object()?;
+            while more {
+                let key = scanner.key()?;
+                let value = scanner.value()?;
+                // A tag is text; attributes may be anything.
+                if known == Field::Tags && matches!(value, Value::Object | Value::Array) {
+                    return Err(wrong_type(name, Field::Tags, value));
                 }
+                pairs.push((key, scanner.text_of(value, 3)?));
+                more = scanner.more_members()?;
             }
         }
         _ => return Err(wrong_type(name, known, value)),
     }
     Ok(())
-}
-
-/// Some languages write an empty map as `[]`.
-fn is_empty_array(scanner: &mut Scanner<'_>) -> Result<bool, Refused> {
-    let text = scanner.text_of(Value::Array, 2)?;
-    Ok(text == "[]")
 }
 
 pub(in super::super) fn timestamp(name: &str, text: &str) -> Result<Timestamp, Refused> {

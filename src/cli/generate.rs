@@ -36,7 +36,10 @@ pub(super) struct GenerateArgs {
     /// How many users
     #[arg(long, default_value_t = 10_000)]
     users: u32,
-    /// Event time covered, ending now, in hours (at most 336)
+    /// When event time ends (RFC 3339); without it, now
+    #[arg(long, value_name = "TIME")]
+    end: Option<jiff::Timestamp>,
+    /// Event time covered, in hours (at most 336)
     #[arg(long, default_value_t = 1.0)]
     hours: f64,
     /// Which formats
@@ -133,7 +136,7 @@ pub(super) fn run(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn options(args: &GenerateArgs, formats: Formats, schema_id: u32) -> anyhow::Result<Options> {
-    let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
+    let now = Timestamp::from_millis(args.end.unwrap_or_else(jiff::Timestamp::now).as_millisecond());
     let span_us = (args.hours * 3.6e9) as i64;
     let preset = if args.trouble { Shares::TROUBLED } else { Shares::ORDINARY };
     let shares = Shares {

@@ -52,6 +52,8 @@ pub struct KafkaConfig {
     pub brokers: String,
     /// Prefix of the consumer groups.
     pub group: String,
+    /// Static membership: empty for none.
+    pub instance: String,
     /// Before all topic names.
     pub topic_prefix: String,
     /// Input.

@@ -201,7 +201,8 @@ impl Shared {
             grace: config.run.shutdown_grace * 3 / 4,
         });
         let share = config.kafka.fetch_queue_kib / u32::try_from(partitions.max(1)).unwrap_or(1);
-        let options = ConsumerOptions { prefetch_kbytes_per_partition: share.max(1024), ..ConsumerOptions::new(self.client.clone(), group, [config.kafka.topic(topic)]) };
+        let group_instance = (!config.kafka.instance.is_empty()).then(|| config.kafka.instance.clone());
+        let options = ConsumerOptions { prefetch_kbytes_per_partition: share.max(1024), group_instance, ..ConsumerOptions::new(self.client.clone(), group, [config.kafka.topic(topic)]) };
         Ok((GroupConsumer::start(options, owner.clone())?, owner))
     }
 }

@@ -79,6 +79,7 @@ impl Stage for MonitorStage {
 
     fn skip_to(&mut self, offset: i64) {
         self.next = self.next.max(offset);
+        self.monitor.skip_to(offset);
     }
 
     fn flush(&mut self, effects: &mut Effects) -> Result<(), StageError> {

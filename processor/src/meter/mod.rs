@@ -72,8 +72,10 @@ pub struct Meter {
     accounts: Accounts,
     /// Largest `occurred_at` counted.
     watermark: Timestamp,
-    /// Every bucket that ends at or before this is closed.
+    /// Every bucket that ends at or before this is closed by the log: sealing depends on it, so it must not know the clock.
     closed_before: Timestamp,
+    /// The same by decisions of the clock (the partition was silent); these are in the blocks and nowhere else.
+    idle_before: Timestamp,
     index: SeriesIndex,
     /// Open buckets; few, and the last one is nearly always the one wanted.
     tables: Vec<BucketTable>,
@@ -99,6 +101,7 @@ impl Meter {
             accounts: Accounts::starting_at(offset),
             watermark: Timestamp::MIN,
             closed_before: Timestamp::MIN,
+            idle_before: Timestamp::MIN,
             slots: HashMap::new(),
             price_keys: Default::default(),
             tables: Vec::new(),
@@ -335,8 +338,8 @@ impl Meter {
     /// decides by the wall clock; the decision is in the block that this sends.
     pub fn idle(&mut self, now: Timestamp) {
         let closed_before = Bucket::of(now.plus(-self.rules.lateness_us)).start();
-        if closed_before > self.closed_before {
-            self.closed_before = closed_before;
+        if closed_before > self.closed_before.max(self.idle_before) {
+            self.idle_before = closed_before;
             self.unsent = true;
             self.flush();
         }
@@ -373,7 +376,7 @@ impl Meter {
                     &cell.measures,
                 );
                 if builder.len() >= BLOCK_BYTES {
-                    let header = header(&self.place, self.accounts, self.closed_before, false, Vec::new());
+                    let header = header(&self.place, self.accounts, self.closed_before.max(self.idle_before), false, Vec::new());
                     self.blocks.push(ShardBlock { shard: shard as i32, bytes: builder.finish(&header) });
                 }
             }
@@ -385,7 +388,7 @@ impl Meter {
     fn finish_flush(&mut self) {
         let sealed = std::mem::take(&mut self.sealed);
         for (shard, builder) in self.builders.iter_mut().enumerate() {
-            let header = header(&self.place, self.accounts, self.closed_before, true, sealed.clone());
+            let header = header(&self.place, self.accounts, self.closed_before.max(self.idle_before), true, sealed.clone());
             self.blocks.push(ShardBlock { shard: shard as i32, bytes: builder.finish(&header) });
         }
         self.unsent = false;

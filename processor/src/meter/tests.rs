@@ -140,6 +140,33 @@ fn a_late_event_after_sealing_opens_a_generation_of_its_own() {
 }
 
 #[test]
+fn a_decision_of_the_clock_changes_what_is_closed_and_not_the_generations() {
+    let late = |id, minutes: i64| (id, T0.plus(minutes * MINUTE_US));
+    let events = [late("a", 0), late("b", 90), late("c", 0), late("d", 151), late("e", 0)];
+    let generations = |silent_after: Option<usize>| {
+        let (mut meter, mut reader, mut closed) = (meter(), Reader::default(), Vec::new());
+        for (offset, (id, at)) in events.iter().enumerate() {
+            meter.fold(offset as i64, T0.plus(DAY_US), &event(id, "u", *at, 1)).unwrap();
+            if silent_after == Some(offset) {
+                meter.idle(T0.plus(DAY_US));
+            }
+            meter.flush();
+            closed.extend(meter.blocks.last().map(|block| Block::read(&block.bytes).unwrap().header.closed_before));
+            reader.take(&mut meter);
+        }
+        let mut keys: Vec<_> = reader.cells.into_iter().map(|(key, (version, _))| (key.2, key.3, version)).collect();
+        keys.sort_unstable();
+        (keys, closed.last().copied())
+    };
+    let (undisturbed, closed) = generations(None);
+    for silent_after in 0..events.len() {
+        let (disturbed, closed_by_clock) = generations(Some(silent_after));
+        assert_eq!(disturbed, undisturbed, "silent after {silent_after}");
+        assert!(closed_by_clock > closed);
+    }
+}
+
+#[test]
 fn over_the_limit_of_a_set_values_are_counted_under_other_and_totals_stay_exact() {
     let mut rules = MeterRules::new(GroupingSet::defaults());
     for set in &mut rules.sets {

@@ -1,0 +1,199 @@
+//! The whole pipeline on a real Kafka, a real schema registry and the real ClickHouse engine: an undisturbed run equals an
+//! independent recount digit for digit, and a run that is killed, rescaled and cut off from its servers equals the
+//! undisturbed one.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use support::{Engine, Kafka, Seeded, Site};
+
+const EVENTS: u64 = 200_000;
+const KILLS: u32 = 20;
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// All of a topic, message by message.
+fn read(site: &Site, topic: &str, mut each: impl FnMut(&BorrowedMessage<'_>)) {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &site.brokers)
+        .set("group.id", "test-reader")
+        .set("auto.offset.reset", "error")
+        .set("enable.auto.commit", "false")
+        .create()
+        .unwrap();
+    let topic = format!("{}{topic}", site.prefix);
+    let metadata = consumer.fetch_metadata(Some(&topic), Duration::from_secs(20)).unwrap();
+    let mut list = TopicPartitionList::new();
+    let mut left = 0;
+    for partition in metadata.topics()[0].partitions() {
+        let (start, end) = consumer.fetch_watermarks(&topic, partition.id(), Duration::from_secs(20)).unwrap();
+        left += end - start;
+        list.add_partition_offset(&topic, partition.id(), Offset::Offset(start)).unwrap();
+    }
+    consumer.assign(&list).unwrap();
+    while left > 0 {
+        let message = consumer.poll(Duration::from_secs(30)).expect("the topic goes on").unwrap();
+        each(&message);
+        left -= 1;
+    }
+}
+
+fn header(message: &BorrowedMessage<'_>, name: &str) -> String {
+    let headers = message.headers().unwrap();
+    let value = headers.iter().filter(|header| header.key == name).last().and_then(|header| header.value).unwrap_or_default();
+    String::from_utf8(value.to_vec()).unwrap()
+}
+
+/// Dead letters by (partition, offset): reason, key and payload. A repeat after a crash must be identical.
+type DeadLetters = BTreeMap<(i32, i64), (String, Option<Vec<u8>>, Option<Vec<u8>>)>;
+
+fn dead_letters(site: &Site) -> DeadLetters {
+    let mut letters = DeadLetters::new();
+    read(site, "usage-events-dlq", |message| {
+        let place = (header(message, "cr_partition").parse().unwrap(), header(message, "cr_offset").parse().unwrap());
+        let letter = (header(message, "cr_reason"), message.key().map(<[u8]>::to_vec), message.payload().map(<[u8]>::to_vec));
+        assert!(!header(message, "cr_detail").is_empty());
+        let held = letters.entry(place).or_insert_with(|| letter.clone());
+        assert_eq!(*held, letter, "two records of one dead letter differ");
+    });
+    letters
+}
+
+/// Alerts by id: level and state. No two records of one id may differ in anything.
+fn alerts(site: &Site) -> BTreeSet<(String, String, String)> {
+    let mut whole = BTreeMap::<String, Vec<u8>>::new();
+    let mut found = BTreeSet::new();
+    read(site, "cost-alerts", |message| {
+        let bytes = message.payload().unwrap().to_vec();
+        let event: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        let id = event["id"].as_str().unwrap().to_owned();
+        let text = |name: &str| event["data"][name].as_str().unwrap_or_else(|| panic!("{name}: {event}")).to_owned();
+        found.insert((id.clone(), text("level"), text("state")));
+        let held = whole.entry(id).or_insert_with(|| bytes.clone());
+        assert_eq!(String::from_utf8_lossy(held), String::from_utf8_lossy(&bytes), "two records of one alert differ");
+    });
+    found
+}
+
+/// Every view, as text, without what may differ between runs: revisions, and whether a window is final already.
+fn views(site: &Site) -> BTreeMap<String, String> {
+    let names = site.query(&format!("SELECT name FROM system.tables WHERE database = '{}' AND match(name, '^(quarter_hour|hourly|daily|monthly)_') ORDER BY name", site.database));
+    let rows = |name: &str| site.query(&format!("SELECT * EXCEPT (revision, is_final) FROM {name} ORDER BY ALL FORMAT TabSeparated"));
+    let mut all: BTreeMap<String, String> = names.lines().map(|name| (name.to_owned(), rows(name))).collect();
+    assert_eq!(all.len(), 48);
+    all.insert("accounts".to_owned(), site.query("SELECT * EXCEPT topic FROM pipeline_accounts ORDER BY partition"));
+    all.insert("usage_events".to_owned(), site.query("SELECT count(), toString(sum(cost)), countIf(cost_status = 'unpriced') FROM usage_events"));
+    all
+}
+
+fn assert_equal_views(found: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) {
+    for (name, wanted) in wanted {
+        let found = &found[name];
+        if let Some((found, wanted)) = found.lines().zip(wanted.lines()).find(|(found, wanted)| found != wanted) {
+            panic!("{name}:\n{found}\ninstead of\n{wanted}");
+        }
+        assert_eq!(found.lines().count(), wanted.lines().count(), "{name}");
+    }
+}
+
+fn generate(site: &Site, more: &[&str]) {
+    let count = EVENTS.to_string();
+    let mut arguments = vec!["--count", &count, "--seed", "7", "--users", "300", "--hours", "240", "--formats", "all", "--trouble"];
+    arguments.extend(more);
+    site.succeed("generate", &arguments);
+}
+
+#[test]
+fn a_disturbed_run_equals_an_undisturbed_one_and_both_equal_a_recount() {
+    let directory = tempfile::tempdir().unwrap();
+    let kafka = Kafka::start(directory.path());
+    let mut engine = Engine::start(directory.path());
+    let end = jiff::Timestamp::now().to_string();
+
+    // Undisturbed.
+    let calm = Site::new(directory.path(), "calm", &kafka, &engine, "");
+    let ledger = directory.path().join("ledger.jsonl");
+    generate(&calm, &["--end", &end, "--ledger", ledger.to_str().unwrap()]);
+    let instance = calm.run("one");
+    calm.await_offsets(EVENTS, PATIENCE);
+    calm.succeed("audit", &[]);
+    let wanted = views(&calm);
+    let status = instance.end(Duration::from_secs(25));
+    assert_eq!(status.code(), Some(0), "an orderly end");
+
+    // What the generator wrote down is what the accounts and the dead letters say.
+    let mut expected = BTreeMap::<String, u64>::new();
+    for line in std::fs::read_to_string(&ledger).unwrap().lines() {
+        let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+        let outcome = entry["expected"].as_str().unwrap_or_else(|| panic!("{entry}"));
+        *expected.entry(outcome.to_owned()).or_default() += 1;
+    }
+    let accounts = calm.query("SELECT sum(counted), sum(duplicate), sum(conflict), sum(late), sum(rejected), sum(skipped) FROM pipeline_accounts");
+    let names = ["counted", "duplicate", "conflict", "late", "rejected"];
+    let written: Vec<String> = names.iter().map(|name| expected.get(*name).copied().unwrap_or(0).to_string()).collect();
+    assert_eq!(accounts.trim(), format!("{}\t0", written.join("\t")), "{expected:?}");
+    let letters = dead_letters(&calm);
+    assert_eq!(letters.len() as u64, ["conflict", "late", "rejected"].iter().map(|name| expected.get(*name).copied().unwrap_or(0)).sum::<u64>());
+    let mut originals = 0;
+    read(&calm, "usage-events", |message| {
+        if let Some((_, key, payload)) = letters.get(&(message.partition(), message.offset())) {
+            assert_eq!((key.as_deref(), payload.as_deref()), (message.key(), message.payload()), "a dead letter's bytes are untouched");
+            originals += 1;
+        }
+    });
+    assert_eq!(originals, letters.len());
+    let calm_alerts = alerts(&calm);
+    assert!(calm_alerts.iter().any(|(_, _, state)| state == "fired") && calm_alerts.iter().any(|(_, _, state)| state == "escalated"));
+
+    // A planted difference of the last digit, a missing row and an extra row are found.
+    audit_finds(&calm, "INSERT INTO rollups SELECT * REPLACE (cost + toDecimal128('0.000000000000000001', 18) AS cost, revision + 1 AS revision) FROM rollups FINAL WHERE granularity = 'hour' AND set = 'total' ORDER BY window_start LIMIT 1", "cost expected");
+    audit_finds(&calm, "ALTER TABLE rollups DELETE WHERE granularity = 'day' AND set = 'team' AND window_start = (SELECT min(window_start) FROM daily_by_team) SETTINGS mutations_sync = 2", "missing row");
+    audit_finds(&calm, "INSERT INTO rollups SELECT * REPLACE (['nobody'] AS values) FROM rollups FINAL WHERE granularity = 'month' AND set = 'user' LIMIT 1", "extra row");
+
+    // The same messages again; this time instances are killed, join and leave, the engine is killed and comes back, the broker is killed.
+    let rough = Site::new(directory.path(), "rough", &kafka, &engine, "");
+    let mut random = Seeded(42);
+    let mut one = rough.run("one");
+    std::thread::scope(|scope| {
+        let feeding = scope.spawn(|| generate(&rough, &["--end", &end]));
+        for kill in 0..KILLS {
+            std::thread::sleep(Duration::from_millis(300 + random.next(1500)));
+            one.kill();
+            one = rough.run("one");
+            if kill == 6 {
+                let other = rough.run("two");
+                std::thread::sleep(Duration::from_secs(8));
+                other.end(Duration::from_secs(25));
+            }
+            if kill == 10 {
+                engine.kill();
+                std::thread::sleep(Duration::from_secs(10));
+                engine.resume();
+            }
+            if kill == 14 {
+                kafka.restart_hard();
+            }
+        }
+        feeding.join().unwrap();
+    });
+    rough.await_offsets(EVENTS, PATIENCE);
+    rough.succeed("audit", &[]);
+    assert_equal_views(&views(&rough), &wanted);
+    let status = one.end(Duration::from_secs(25));
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(dead_letters(&rough), letters);
+    let (missing, extra): (Vec<_>, Vec<_>) = (calm_alerts.difference(&alerts(&rough)).cloned().collect(), alerts(&rough).difference(&calm_alerts).cloned().collect());
+    assert!(missing.is_empty() && extra.is_empty(), "alerts missing {missing:?}, extra {extra:?}");
+}
+
+fn audit_finds(site: &Site, planting: &str, found: &str) {
+    site.query(planting);
+    let output = site.command("audit").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{planting}: {text}");
+    assert!(text.contains(found), "{planting}: {text}");
+}

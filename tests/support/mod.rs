@@ -1,0 +1,228 @@
+//! Real parts for the pipeline tests: Apache Kafka with a schema registry, the ClickHouse engine, `cost-rhythm` itself, each in a process of
+//! its own, on free ports, in a temporary directory; stopped by their process ids.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_cost-rhythm");
+
+/// Kafka and the registry.
+pub struct Kafka {
+    directory: PathBuf,
+    pub brokers: String,
+    pub registry: String,
+}
+
+fn script(name: &str) -> Command {
+    Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name))
+}
+
+fn succeed(output: &Output, what: &str) -> String {
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{what}: {text}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+impl Kafka {
+    pub fn start(directory: &Path) -> Self {
+        let directory = directory.join("kafka");
+        let output = script("kafka.sh").args(["up", "--registry"]).env("KAFKA_DIR", &directory).env("KAFKA_PORT", "0").env("REGISTRY_PORT", "0").output().unwrap();
+        let text = succeed(&output, "kafka.sh up");
+        let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name} in {text}")).to_owned();
+        Kafka { directory, brokers: value("KAFKA_BROKERS="), registry: value("SCHEMA_REGISTRY_URL=") }
+    }
+
+    pub fn restart_hard(&self) {
+        let output = script("kafka.sh").args(["restart", "--hard"]).env("KAFKA_DIR", &self.directory).output().unwrap();
+        succeed(&output, "kafka.sh restart");
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        drop(script("kafka.sh").args(["down", "--wipe"]).env("KAFKA_DIR", &self.directory).output());
+    }
+}
+
+/// A child process that does not outlive its owner.
+pub struct Process(pub Child);
+
+impl Process {
+    pub fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// SIGTERM, and the exit within `limit`.
+    pub fn end(mut self, limit: Duration) -> std::process::ExitStatus {
+        let signalled = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
+        assert!(signalled.success());
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < limit, "not ended within {limit:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A free port of this machine.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The ClickHouse engine.
+pub struct Engine {
+    pub port: u16,
+    directory: PathBuf,
+    process: Option<Process>,
+}
+
+impl Engine {
+    pub fn start(directory: &Path) -> Self {
+        let mut engine = Engine { port: free_port(), directory: directory.join("clickhouse"), process: None };
+        engine.resume();
+        engine
+    }
+
+    pub fn resume(&mut self) {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.directory.with_extension("log")).unwrap();
+        let child = Command::new(PROGRAM)
+            .args(["engine", "--path", self.directory.to_str().unwrap(), "--listen", &format!("127.0.0.1:{}", self.port)])
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.process = Some(Process(child));
+        await_true(Duration::from_secs(60), "the engine answers", || std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+    }
+
+    pub fn kill(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.kill();
+        }
+    }
+}
+
+/// Waits until `condition` holds.
+pub fn await_true(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < limit, "{what}: not within {limit:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// One pipeline's configuration: its own topics, groups, database and state.
+pub struct Site {
+    pub config: PathBuf,
+    pub prefix: String,
+    pub database: String,
+    pub brokers: String,
+    url: String,
+    directory: PathBuf,
+}
+
+impl Site {
+    pub fn new(directory: &Path, name: &str, kafka: &Kafka, engine: &Engine, more: &str) -> Self {
+        let url = format!("http://127.0.0.1:{}", engine.port);
+        let text = format!(
+            r#"
+[kafka]
+brokers = "{brokers}"
+group = "{name}"
+topic_prefix = "{name}-"
+[registry]
+url = "{registry}"
+[clickhouse]
+url = "{url}"
+database = "{name}"
+[state]
+url = "state-{name}"
+snapshot_interval = "700ms"
+[budgets]
+files = ["budgets/llm_platform.toml", "budgets/saas_krw.toml", "budgets/cloud_platform.toml"]
+[http]
+listen = "127.0.0.1:0"
+{more}
+"#,
+            brokers = kafka.brokers,
+            registry = kafka.registry,
+        );
+        let config = directory.join(format!("{name}.toml"));
+        std::fs::write(&config, text).unwrap();
+        let site = Site { config, prefix: format!("{name}-"), database: name.to_owned(), brokers: kafka.brokers.clone(), url, directory: directory.to_owned() };
+        succeed(&site.command("check").args(["--create-topics", "--partitions", "3"]).output().unwrap(), "check");
+        site
+    }
+
+    pub fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args([name, "--config", self.config.to_str().unwrap()]);
+        command
+    }
+
+    /// Starts an instance of the service.
+    pub fn run(&self, instance: &str) -> Process {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.directory.join(format!("{}{instance}.log", self.prefix))).unwrap();
+        let child = self.command("run").env("COST_RHYTHM__KAFKA__INSTANCE", instance).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        Process(child)
+    }
+
+    pub fn succeed(&self, name: &str, arguments: &[&str]) -> String {
+        succeed(&self.command(name).args(arguments).output().unwrap(), name)
+    }
+
+    pub fn query(&self, sql: &str) -> String {
+        let output = Command::new("curl").args(["--silent", "--show-error", "--fail-with-body", &format!("{}/?database={}", self.url, self.database), "--data-binary", sql]).output().unwrap();
+        succeed(&output, sql)
+    }
+
+    /// Waits until the accounts show this many offsets.
+    pub fn await_offsets(&self, wanted: u64, limit: Duration) {
+        let mut shown = String::new();
+        let begun = Instant::now();
+        while shown.trim().parse::<u64>().ok() != Some(wanted) {
+            assert!(begun.elapsed() < limit, "{}: {} of {wanted} offsets after {limit:?}; logs: {}", self.database, shown.trim(), self.logs());
+            std::thread::sleep(Duration::from_millis(200));
+            let output = Command::new("curl").args(["--silent", &format!("{}/?database={}", self.url, self.database), "--data-binary", "SELECT sum(offsets_in) FROM pipeline_accounts"]).output().unwrap();
+            shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        }
+    }
+
+    fn logs(&self) -> String {
+        let mut all = String::new();
+        for entry in std::fs::read_dir(&self.directory).unwrap().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|extension| extension == "log") && path.to_string_lossy().contains(&self.prefix) {
+                let text = std::fs::read_to_string(&path).unwrap_or_default();
+                let tail: Vec<&str> = text.lines().rev().take(15).collect();
+                all.push_str(&format!("\n{}:\n{}", path.display(), tail.into_iter().rev().collect::<Vec<_>>().join("\n")));
+            }
+        }
+        all
+    }
+}
+
+/// A repeatable sequence of numbers.
+pub struct Seeded(pub u64);
+
+impl Seeded {
+    pub fn next(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % below
+    }
+}

@@ -81,12 +81,18 @@ fn alerts(site: &Site) -> BTreeSet<(String, String, String)> {
 
 /// Every view, as text, without what may differ between runs: revisions, and whether a window is final already.
 fn views(site: &Site) -> BTreeMap<String, String> {
-    let names = site.query(&format!("SELECT name FROM system.tables WHERE database = '{}' AND match(name, '^(quarter_hour|hourly|daily|monthly)_') ORDER BY name", site.database));
+    let names = site.query(&format!(
+        "SELECT name FROM system.tables WHERE database = '{}' AND match(name, '^(quarter_hour|hourly|daily|monthly)_') ORDER BY name",
+        site.database
+    ));
     let rows = |name: &str| site.query(&format!("SELECT * EXCEPT (revision, is_final) FROM {name} ORDER BY ALL FORMAT TabSeparated"));
     let mut all: BTreeMap<String, String> = names.lines().map(|name| (name.to_owned(), rows(name))).collect();
     assert_eq!(all.len(), 48);
     all.insert("accounts".to_owned(), site.query("SELECT * EXCEPT topic FROM pipeline_accounts ORDER BY partition"));
-    all.insert("usage_events".to_owned(), site.query("SELECT count(), toString(sum(cost)), countIf(cost_status = 'unpriced') FROM usage_events"));
+    all.insert(
+        "usage_events".to_owned(),
+        site.query("SELECT count(), toString(sum(cost)), countIf(cost_status = 'unpriced') FROM usage_events"),
+    );
     all
 }
 
@@ -132,12 +138,16 @@ fn a_disturbed_run_equals_an_undisturbed_one_and_both_equal_a_recount() {
         let outcome = entry["expected"].as_str().unwrap_or_else(|| panic!("{entry}"));
         *expected.entry(outcome.to_owned()).or_default() += 1;
     }
-    let accounts = calm.query("SELECT sum(counted), sum(duplicate), sum(conflict), sum(late), sum(rejected), sum(skipped) FROM pipeline_accounts");
+    let accounts =
+        calm.query("SELECT sum(counted), sum(duplicate), sum(conflict), sum(late), sum(rejected), sum(skipped) FROM pipeline_accounts");
     let names = ["counted", "duplicate", "conflict", "late", "rejected"];
     let written: Vec<String> = names.iter().map(|name| expected.get(*name).copied().unwrap_or(0).to_string()).collect();
     assert_eq!(accounts.trim(), format!("{}\t0", written.join("\t")), "{expected:?}");
     let letters = dead_letters(&calm);
-    assert_eq!(letters.len() as u64, ["conflict", "late", "rejected"].iter().map(|name| expected.get(*name).copied().unwrap_or(0)).sum::<u64>());
+    assert_eq!(
+        letters.len() as u64,
+        ["conflict", "late", "rejected"].iter().map(|name| expected.get(*name).copied().unwrap_or(0)).sum::<u64>()
+    );
     let mut originals = 0;
     read(&calm, "usage-events", |message| {
         if let Some((_, key, payload)) = letters.get(&(message.partition(), message.offset())) {
@@ -150,16 +160,28 @@ fn a_disturbed_run_equals_an_undisturbed_one_and_both_equal_a_recount() {
     assert!(calm_alerts.iter().any(|(_, _, state)| state == "fired") && calm_alerts.iter().any(|(_, _, state)| state == "escalated"));
 
     // A planted difference of the last digit, a missing row and an extra row are found.
-    audit_finds(&calm, "INSERT INTO rollups SELECT * REPLACE (cost + toDecimal128('0.000000000000000001', 18) AS cost, revision + 1 AS revision) FROM rollups FINAL WHERE granularity = 'hour' AND set = 'total' ORDER BY window_start LIMIT 1", "cost expected");
-    audit_finds(&calm, "ALTER TABLE rollups DELETE WHERE granularity = 'day' AND set = 'team' AND window_start = (SELECT min(window_start) FROM daily_by_team) SETTINGS mutations_sync = 2", "missing row");
-    audit_finds(&calm, "INSERT INTO rollups SELECT * REPLACE (['nobody'] AS values) FROM rollups FINAL WHERE granularity = 'month' AND set = 'user' LIMIT 1", "extra row");
+    audit_finds(
+        &calm,
+        "INSERT INTO rollups SELECT * REPLACE (cost + toDecimal128('0.000000000000000001', 18) AS cost, revision + 1 AS revision) FROM rollups FINAL WHERE granularity = 'hour' AND set = 'total' ORDER BY window_start LIMIT 1",
+        "cost expected",
+    );
+    audit_finds(
+        &calm,
+        "ALTER TABLE rollups DELETE WHERE granularity = 'day' AND set = 'team' AND window_start = (SELECT min(window_start) FROM daily_by_team) SETTINGS mutations_sync = 2",
+        "missing row",
+    );
+    audit_finds(
+        &calm,
+        "INSERT INTO rollups SELECT * REPLACE (['nobody'] AS values) FROM rollups FINAL WHERE granularity = 'month' AND set = 'user' LIMIT 1",
+        "extra row",
+    );
 
     // The same messages again; this time instances are killed, join and leave, the engine is killed and comes back, the broker is killed.
     let rough = Site::new(directory.path(), "rough", &kafka, &engine, "");
     let mut random = Seeded(42);
-    let mut one = rough.run("one");
-    std::thread::scope(|scope| {
-        let feeding = scope.spawn(|| generate(&rough, &["--end", &end]));
+    let one = std::thread::scope(|scope| {
+        let mut one = rough.run("one");
+        let feeding = scope.spawn(|| generate(&rough, &["--end", &end, "--throttle", "4000"]));
         for kill in 0..KILLS {
             std::thread::sleep(Duration::from_millis(300 + random.next(1500)));
             one.kill();
@@ -179,6 +201,7 @@ fn a_disturbed_run_equals_an_undisturbed_one_and_both_equal_a_recount() {
             }
         }
         feeding.join().unwrap();
+        one
     });
     rough.await_offsets(EVENTS, PATIENCE);
     rough.succeed("audit", &[]);
@@ -186,7 +209,8 @@ fn a_disturbed_run_equals_an_undisturbed_one_and_both_equal_a_recount() {
     let status = one.end(Duration::from_secs(25));
     assert_eq!(status.code(), Some(0));
     assert_eq!(dead_letters(&rough), letters);
-    let (missing, extra): (Vec<_>, Vec<_>) = (calm_alerts.difference(&alerts(&rough)).cloned().collect(), alerts(&rough).difference(&calm_alerts).cloned().collect());
+    let (missing, extra): (Vec<_>, Vec<_>) =
+        (calm_alerts.difference(&alerts(&rough)).cloned().collect(), alerts(&rough).difference(&calm_alerts).cloned().collect());
     assert!(missing.is_empty() && extra.is_empty(), "alerts missing {missing:?}, extra {extra:?}");
 }
 

@@ -51,8 +51,13 @@ fn generator_pipeline_and_audit_agree_on_every_message() {
             let partition = generated.key.as_ref().map_or(0, |key| key.iter().map(|b| usize::from(*b)).sum::<usize>()) % PARTITIONS;
             let offset = meters[partition].accounts().next_offset;
             let headers: Vec<(&str, &[u8])> = generated.headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
-            let message =
-                Message { offset, timestamp: log_time, key: generated.key.as_deref(), payload: generated.payload.as_deref(), headers: &headers };
+            let message = Message {
+                offset,
+                timestamp: log_time,
+                key: generated.key.as_deref(),
+                payload: generated.payload.as_deref(),
+                headers: &headers,
+            };
             let arena = Bump::new();
             let meter = &mut meters[partition];
             let found = match decoder.decode(&message, &arena) {

@@ -56,22 +56,37 @@ fn event<'a>(names: &'a Names, id: &'a str, number: u64, at: i64) -> Event<'a> {
     let mut dimensions = [""; Dimension::COUNT];
     dimensions[Dimension::Provider as usize] = pick(1, 3);
     dimensions[Dimension::Model as usize] = pick(2, 8);
-    for (salt, dimension) in [(3, Dimension::Feature), (4, Dimension::Route), (5, Dimension::TaskType), (6, Dimension::Team), (7, Dimension::Project)] {
+    for (salt, dimension) in
+        [(3, Dimension::Feature), (4, Dimension::Route), (5, Dimension::TaskType), (6, Dimension::Team), (7, Dimension::Project)]
+    {
         dimensions[dimension as usize] = pick(salt, 20);
     }
     dimensions[Dimension::Environment as usize] = pick(8, 3);
     dimensions[Dimension::CostCenter as usize] = pick(9, 10);
     dimensions[Dimension::UserId as usize] = &names.users[(random % names.users.len() as u64) as usize];
     Event {
-        source: "bench", event_id: id, occurred_at: Timestamp::from_micros(at), kind: Kind::Llm, adjusts: "", dimensions,
+        source: "bench",
+        event_id: id,
+        occurred_at: Timestamp::from_micros(at),
+        kind: Kind::Llm,
+        adjusts: "",
+        dimensions,
         tokens: Tokens { uncached_input: (random % 4000) as i64, output: (random % 900) as i64, ..Tokens::default() },
-        usage_known: true, amount: None, revenue: None, latency_ms: Some(random % 3000), status: "ok", error_type: "", tags: &[], attributes: &[],
+        usage_known: true,
+        amount: None,
+        revenue: None,
+        latency_ms: Some(random % 3000),
+        status: "ok",
+        error_type: "",
+        tags: &[],
+        attributes: &[],
     }
 }
 
 /// Folds `count` events of `users`, flushing every 200,000; returns nanoseconds per event over the last `measured` and allocations there.
 fn run(count: u64, users: usize, measured: u64) -> (f64, f64, Meter) {
-    let names = Names { users: (0..users).map(|u| format!("user-{u:06}")).collect(), small: (0..32).map(|n| format!("value-{n:02}")).collect() };
+    let names =
+        Names { users: (0..users).map(|u| format!("user-{u:06}")).collect(), small: (0..32).map(|n| format!("value-{n:02}")).collect() };
     let place = MeterPlace { topic: "in".into(), partition: 0, inputs: 1, shards: 4 };
     let mut meter = Meter::new(MeterRules::new(GroupingSet::defaults()), place, Pricer::without_prices(), 0);
     let mut id = String::with_capacity(32);
@@ -101,7 +116,12 @@ fn main() {
     for (count, users) in [(100_000, 1_000), (1_000_000, 100_000), (10_000_000, 100_000)] {
         let best = (0..3).map(|_| run(count, users, count / 2)).min_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
         let (nanos, allocations, meter) = best;
-        println!("{count:>12} {users:>9} {nanos:>12.0} {:>12.0} {allocations:>10.4}   {} cells, {} MB", 1e9 / nanos, meter.cells(), meter.bytes() / 1_000_000);
+        println!(
+            "{count:>12} {users:>9} {nanos:>12.0} {:>12.0} {allocations:>10.4}   {} cells, {} MB",
+            1e9 / nanos,
+            meter.cells(),
+            meter.bytes() / 1_000_000
+        );
         let base = *first.get_or_insert(nanos);
         println!("{:>12} ratio to the first row {:.2}", "", nanos / base);
     }

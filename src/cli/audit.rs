@@ -105,7 +105,10 @@ fn audit(config: &Config, runtime: &Runtime, range: Range, wait: Duration, limit
 }
 
 /// A recount by the configuration's rules.
-pub(super) fn new_recount<'a>(config: &Config, lookup: impl FnMut(u32) -> Result<Option<String>, String> + 'a) -> anyhow::Result<Recount<'a>> {
+pub(super) fn new_recount<'a>(
+    config: &Config,
+    lookup: impl FnMut(u32) -> Result<Option<String>, String> + 'a,
+) -> anyhow::Result<Recount<'a>> {
     let texts = Rules::price_texts(config)?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let configured = config.grouping_sets();
@@ -121,7 +124,12 @@ pub(super) fn new_recount<'a>(config: &Config, lookup: impl FnMut(u32) -> Result
 }
 
 /// Waits until every offset that was read is in the accounts.
-fn await_accounts<E: std::error::Error + Send + Sync + 'static>(config: &Config, extents: &[Extent], wait: Duration, query: &impl Fn(&str) -> Result<String, E>) -> anyhow::Result<()> {
+fn await_accounts<E: std::error::Error + Send + Sync + 'static>(
+    config: &Config,
+    extents: &[Extent],
+    wait: Duration,
+    query: &impl Fn(&str) -> Result<String, E>,
+) -> anyhow::Result<()> {
     let wanted: i64 = extents.iter().filter(|e| e.start == 0).map(|e| e.end).sum();
     let topic = config.kafka.topic(&config.kafka.events_topic);
     let sql = format!("SELECT toInt64(sum(offsets_in)) FROM `{}`.pipeline_accounts WHERE topic = '{topic}'", config.clickhouse.database);
@@ -132,7 +140,10 @@ fn await_accounts<E: std::error::Error + Send + Sync + 'static>(config: &Config,
             return Ok(());
         }
         if begun.elapsed() > wait {
-            bail!("CR-4001: ClickHouse shows {shown} of {wanted} offsets after {} s: is the pipeline running (see /readyz)? A longer --wait may do", wait.as_secs());
+            bail!(
+                "CR-4001: ClickHouse shows {shown} of {wanted} offsets after {} s: is the pipeline running (see /readyz)? A longer --wait may do",
+                wait.as_secs()
+            );
         }
         std::thread::sleep(Duration::from_millis(100));
     }

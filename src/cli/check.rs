@@ -66,7 +66,14 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let mut findings = Findings::default();
     findings.good("configuration");
     match Rules::read(&config) {
-        Ok(rules) => findings.good(&format!("{} prices, {} rates, {} budgets, {} grouping sets, days in {}", rules.book.entries().len(), rules.rates.as_slice().len(), rules.budgets.len(), rules.sets.len(), rules.calendar.zone_name())),
+        Ok(rules) => findings.good(&format!(
+            "{} prices, {} rates, {} budgets, {} grouping sets, days in {}",
+            rules.book.entries().len(),
+            rules.rates.as_slice().len(),
+            rules.budgets.len(),
+            rules.sets.len(),
+            rules.calendar.zone_name()
+        )),
         Err(error) => findings.bad(&format!("{error:#}")),
     }
     if !args.offline {
@@ -133,16 +140,29 @@ fn create(admin: &Admin, args: &CheckArgs, name: &str, index: usize) -> anyhow::
 fn check_settings(admin: &Admin, names: &[String; 4], findings: &mut Findings) -> anyhow::Result<()> {
     let (events, dead_letters) = (admin.topic_settings(&names[0])?, admin.topic_settings(&names[2])?);
     if events.timestamp_type.as_deref() != Some("LogAppendTime") {
-        findings.warn(&format!("topic {}: message.timestamp.type is {}, so producers' clocks decide what is in the future: set LogAppendTime", names[0], events.timestamp_type.as_deref().unwrap_or("unknown")));
+        findings.warn(&format!(
+            "topic {}: message.timestamp.type is {}, so producers' clocks decide what is in the future: set LogAppendTime",
+            names[0],
+            events.timestamp_type.as_deref().unwrap_or("unknown")
+        ));
     }
     if let (Some(input), Some(output)) = (events.max_message_bytes, dead_letters.max_message_bytes)
         && output < input + HEADER_ROOM
     {
-        findings.bad(&format!("topic {}: max.message.bytes is {output}, a dead letter may need {}: set it to that", names[2], input + HEADER_ROOM));
+        findings.bad(&format!(
+            "topic {}: max.message.bytes is {output}, a dead letter may need {}: set it to that",
+            names[2],
+            input + HEADER_ROOM
+        ));
     }
-    for (name, settings) in [(&names[2], &dead_letters), (&names[3], &admin.topic_settings(&names[3])?), (&names[1], &admin.topic_settings(&names[1])?)] {
+    for (name, settings) in
+        [(&names[2], &dead_letters), (&names[3], &admin.topic_settings(&names[3])?), (&names[1], &admin.topic_settings(&names[1])?)]
+    {
         if settings.cleanup_policy.as_deref().is_some_and(|policy| policy.contains("compact")) {
-            findings.bad(&format!("topic {name}: cleanup.policy is {}, records would be lost: set delete", settings.cleanup_policy.as_deref().unwrap_or_default()));
+            findings.bad(&format!(
+                "topic {name}: cleanup.policy is {}, records would be lost: set delete",
+                settings.cleanup_policy.as_deref().unwrap_or_default()
+            ));
         }
     }
     Ok(())
@@ -158,7 +178,9 @@ fn check_registry(config: &Config, findings: &mut Findings) {
         client.compatibility(&subject, USAGE_EVENT_V1)
     });
     match outcome {
-        Ok(Compatibility::Incompatible(reasons)) => findings.warn(&format!("subject {subject} is not compatible with the usage event, version 1: {}", reasons.join("; "))),
+        Ok(Compatibility::Incompatible(reasons)) => {
+            findings.warn(&format!("subject {subject} is not compatible with the usage event, version 1: {}", reasons.join("; ")))
+        }
         Ok(_) => findings.good(&format!("schema registry at {}", config.registry.url)),
         Err(error) => findings.bad(&format!("schema registry at {}: {error}", config.registry.url)),
     }
@@ -176,7 +198,10 @@ fn check_clickhouse(config: &Config, findings: &mut Findings) -> anyhow::Result<
     let server = clickhouse(config)?;
     match runtime.block_on(server.ping()) {
         // The database is made by the first start.
-        Err(error) if error.code() == Some(81) => findings.good(&format!("clickhouse at {}; database {} is not there yet: `run` makes it", config.clickhouse.url, config.clickhouse.database)),
+        Err(error) if error.code() == Some(81) => findings.good(&format!(
+            "clickhouse at {}; database {} is not there yet: `run` makes it",
+            config.clickhouse.url, config.clickhouse.database
+        )),
         Ok(()) => findings.good(&format!("clickhouse at {}", config.clickhouse.url)),
         Err(error) => return Ok(findings.bad(&format!("clickhouse at {}: {error}", config.clickhouse.url))),
     }

@@ -79,9 +79,12 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     config.clickhouse.url = engine.url();
     config.state.url = scratch.path().join("state").display().to_string();
     config.http.listen = args.listen;
-    config.budgets.files = ["llm_platform", "cloud_platform", "saas_krw", "canary"].map(|name| format!("budgets/{name}.toml").into()).into();
+    config.budgets.files =
+        ["llm_platform", "cloud_platform", "saas_krw", "canary"].map(|name| format!("budgets/{name}.toml").into()).into();
     let kafka = &config.kafka;
-    for (topic, partitions) in [(&kafka.events_topic, PARTITIONS), (&kafka.partials_topic, PARTITIONS), (&kafka.dead_letters_topic, 1), (&kafka.alerts_topic, 1)] {
+    for (topic, partitions) in
+        [(&kafka.events_topic, PARTITIONS), (&kafka.partials_topic, PARTITIONS), (&kafka.dead_letters_topic, 1), (&kafka.alerts_topic, 1)]
+    {
         broker.create_topic(topic, partitions)?;
     }
     let outcome = with_pipeline(args, &config, &runtime);
@@ -228,7 +231,9 @@ impl Demo<'_> {
         let accounts = self.query("SELECT sum(offsets_in), sum(counted), sum(duplicate), sum(conflict), sum(late), sum(rejected), sum(skipped) FROM cost_rhythm.pipeline_accounts")?;
         let counts: Vec<&str> = accounts.trim().split('\t').collect();
         if let [offsets, counted, duplicate, conflict, late, rejected, skipped] = counts[..] {
-            println!("Offsets in {offsets} = counted {counted} + duplicate {duplicate} + conflict {conflict} + late {late} + rejected {rejected} + skipped {skipped}");
+            println!(
+                "Offsets in {offsets} = counted {counted} + duplicate {duplicate} + conflict {conflict} + late {late} + rejected {rejected} + skipped {skipped}"
+            );
         }
         let total = self.query("SELECT toString(sum(cost)) FROM cost_rhythm.monthly_total")?;
         println!("Total: {} USD\n", total.trim());
@@ -250,7 +255,10 @@ impl Demo<'_> {
     fn live(&self, sender: &mut Sender) -> anyhow::Result<ExitCode> {
         println!("Now live, {} events a second. Ctrl-C ends it.", self.args.rate);
         println!("Ask ClickHouse, for example:");
-        println!("  curl '{}' --data-binary \"SELECT window_start, model, calls, cost FROM cost_rhythm.hourly_by_model ORDER BY window_start DESC, cost DESC LIMIT 10 FORMAT PrettyCompact\"", self.config.clickhouse.url);
+        println!(
+            "  curl '{}' --data-binary \"SELECT window_start, model, calls, cost FROM cost_rhythm.hourly_by_model ORDER BY window_start DESC, cost DESC LIMIT 10 FORMAT PrettyCompact\"",
+            self.config.clickhouse.url
+        );
         println!("Health and metrics: http://{}/readyz and /metrics\n", self.config.http.listen);
         let start = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
         let begun = Instant::now();
@@ -322,7 +330,8 @@ impl Tee {
                     None => {}
                     Some(Err(error)) => tracing::warn!(%error, "the demo's own reader"),
                     Some(Ok(message)) => {
-                        let headers = message.headers().map(|all| all.iter().map(|h| (h.key.to_owned(), h.value.map(<[u8]>::to_vec))).collect());
+                        let headers =
+                            message.headers().map(|all| all.iter().map(|h| (h.key.to_owned(), h.value.map(<[u8]>::to_vec))).collect());
                         let copied = AuditMessage {
                             partition: message.partition(),
                             offset: message.offset(),

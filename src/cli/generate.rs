@@ -27,9 +27,12 @@ pub(super) struct GenerateArgs {
     /// How many messages
     #[arg(long, default_value_t = 10_000)]
     count: u64,
-    /// Messages a second; without it, flat out
+    /// Live load: so many events a second, each at its own time; without it, flat out
     #[arg(long)]
     rate: Option<f64>,
+    /// Send at most so many messages a second; event times stay as they are
+    #[arg(long)]
+    throttle: Option<f64>,
     /// Of the random sequence: the same seed gives the same messages
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -113,7 +116,7 @@ pub(super) fn run(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let mut told = begun;
     for (number, message) in generator.enumerate() {
-        if let Some(rate) = args.rate {
+        if let Some(rate) = args.rate.or(args.throttle) {
             let due = Duration::from_secs_f64(number as f64 / rate);
             std::thread::sleep(due.saturating_sub(begun.elapsed()));
         }
@@ -179,7 +182,8 @@ impl Sender {
         record.key = message.key.as_deref();
         record.payload = message.payload.as_deref();
         if !message.headers.is_empty() {
-            let headers = message.headers.iter().fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key, value: Some(value) }));
+            let headers =
+                message.headers.iter().fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key, value: Some(value) }));
             record = record.headers(headers);
         }
         while let Err((error, again)) = self.producer.send(record) {

@@ -26,7 +26,12 @@ pub(super) struct Extent {
 ///
 /// # Errors
 /// No answer from the brokers, or an `each` that fails.
-pub(super) fn read_topic(client: &ClientConfig, topic: &str, ends: Option<&[(i32, i64)]>, each: &mut dyn FnMut(&BorrowedMessage<'_>) -> anyhow::Result<()>) -> anyhow::Result<Vec<Extent>> {
+pub(super) fn read_topic(
+    client: &ClientConfig,
+    topic: &str,
+    ends: Option<&[(i32, i64)]>,
+    each: &mut dyn FnMut(&BorrowedMessage<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<Extent>> {
     let mut client = client.clone();
     client
         .set("group.id", "cost-rhythm-reader")

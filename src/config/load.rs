@@ -72,7 +72,10 @@ fn refuse_secrets(text: &str, path: &Path) -> Result<(), ConfigError> {
     for (section, value) in &table {
         if value.get("password").is_some() {
             let upper = section.to_uppercase();
-            return Err(ConfigError::Invalid(format!("{}: {section}.password: secrets do not belong in this file: set COST_RHYTHM__{upper}__PASSWORD or {section}.password_file", path.display())));
+            return Err(ConfigError::Invalid(format!(
+                "{}: {section}.password: secrets do not belong in this file: set COST_RHYTHM__{upper}__PASSWORD or {section}.password_file",
+                path.display()
+            )));
         }
     }
     Ok(())
@@ -99,7 +102,11 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     let fail = |key, value: String, remedy| Err(ConfigError::Inconsistent { key, value, remedy });
     let (windows, kafka) = (&config.windows, &config.kafka);
     if config.run.shutdown_grace >= SESSION_TIMEOUT {
-        return fail("run.shutdown_grace", format!("{:?}", config.run.shutdown_grace), "must be below Kafka's session timeout of 45 s, or partitions are given away while they are being finished");
+        return fail(
+            "run.shutdown_grace",
+            format!("{:?}", config.run.shutdown_grace),
+            "must be below Kafka's session timeout of 45 s, or partitions are given away while they are being finished",
+        );
     }
     if windows.retain < windows.lateness {
         return fail("windows.retain", format!("{:?}", windows.retain), "must not be shorter than windows.lateness");
@@ -119,7 +126,11 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         return fail("kafka.*_topic", pair[0].clone(), "every topic needs a name of its own");
     }
     if matches!(kafka.security, Security::SaslPlaintext | Security::SaslTls) && (kafka.username.is_empty() || kafka.password.is_empty()) {
-        return fail("kafka.security", format!("{:?}", kafka.security), "needs kafka.username and COST_RHYTHM__KAFKA__PASSWORD or kafka.password_file");
+        return fail(
+            "kafka.security",
+            format!("{:?}", kafka.security),
+            "needs kafka.username and COST_RHYTHM__KAFKA__PASSWORD or kafka.password_file",
+        );
     }
     if config.limits.max_series == 0 {
         return fail("limits.max_series", "0".to_owned(), "must be at least 1");
@@ -131,7 +142,11 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     }
     let plain = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     if let Some(set) = config.grouping_set.iter().find(|set| !plain(&set.name) || set.key.len() > schemas::grouping::MAX_KEY) {
-        return fail("grouping_set.name", set.name.clone(), "must be lower-case letters, digits and _, with at most 8 dimensions in its key");
+        return fail(
+            "grouping_set.name",
+            set.name.clone(),
+            "must be lower-case letters, digits and _, with at most 8 dimensions in its key",
+        );
     }
     Ok(())
 }

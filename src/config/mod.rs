@@ -1,23 +1,23 @@
 //! The configuration file: read, checked as a whole before anything starts, every default in `cost-rhythm.toml`.
 
 mod load;
-mod sections;
 mod secret;
+mod sections;
 
 pub use load::{ConfigError, load};
-pub use sections::*;
 pub use secret::Secret;
+pub use sections::*;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use schemas::calendar::Calendar;
-use schemas::budget::Budget;
-use schemas::price_book::PriceBook;
-use schemas::rates::Rates;
 use processor::meter::MeterRules;
 use processor::pricing::Pricer;
 use schemas::GroupingSet;
+use schemas::budget::Budget;
+use schemas::calendar::Calendar;
+use schemas::price_book::PriceBook;
+use schemas::rates::Rates;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Everything that the fold's results depend on, read and checked.
@@ -43,7 +43,8 @@ impl Rules {
         let book = PriceBook::parse_all(&pairs(&texts(config, &config.prices.books)?)).context("prices.books")?;
         let rates = Rates::parse_all(&pairs(&texts(config, &config.prices.rates)?)).context("prices.rates")?;
         let budgets = Budget::parse_all(&pairs(&texts(config, &config.budgets.files)?)).context("budgets.files")?;
-        let calendar = Calendar::new(&config.windows.time_zone).with_context(|| format!("windows.time_zone = {:?}", config.windows.time_zone))?;
+        let calendar =
+            Calendar::new(&config.windows.time_zone).with_context(|| format!("windows.time_zone = {:?}", config.windows.time_zone))?;
         let mut sets = config.grouping_sets();
         for budget in &budgets {
             let set = budget.grouping_set(&sets);
@@ -89,7 +90,9 @@ fn texts(config: &Config, files: &[PathBuf]) -> anyhow::Result<Vec<(String, Stri
             let path = config.resolve(file);
             match (std::fs::read_to_string(&path), shipped(file)) {
                 (Ok(text), _) => Ok((path.display().to_string(), text)),
-                (Err(error), Some(text)) if error.kind() == std::io::ErrorKind::NotFound => Ok((format!("{} (shipped)", file.display()), text.to_owned())),
+                (Err(error), Some(text)) if error.kind() == std::io::ErrorKind::NotFound => {
+                    Ok((format!("{} (shipped)", file.display()), text.to_owned()))
+                }
                 (Err(error), _) => Err(error).with_context(|| format!("cannot read {}", path.display())),
             }
         })

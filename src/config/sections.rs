@@ -283,7 +283,9 @@ pub struct GroupingSetConfig {
 /// Human durations: `"100ms"`, `"15m"`, `"35d"`.
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    parse_duration(&text).ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no duration: expected a whole number and a unit (ms, s, m, h, d), such as \"15m\"")))
+    parse_duration(&text).ok_or_else(|| {
+        serde::de::Error::custom(format!("{text:?} is no duration: expected a whole number and a unit (ms, s, m, h, d), such as \"15m\""))
+    })
 }
 
 fn parse_duration(text: &str) -> Option<Duration> {

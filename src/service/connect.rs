@@ -40,7 +40,12 @@ pub fn kafka(config: &Config) -> anyhow::Result<KafkaConnection> {
         Security::SaslPlaintext => KafkaSecurity::Sasl(sasl(None)?),
         Security::SaslTls => KafkaSecurity::Sasl(sasl(Some(tls()))?),
     };
-    Ok(KafkaConnection { security, client_id: "cost-rhythm".to_owned(), extra: kafka.properties.clone(), ..KafkaConnection::plaintext(&kafka.brokers) })
+    Ok(KafkaConnection {
+        security,
+        client_id: "cost-rhythm".to_owned(),
+        extra: kafka.properties.clone(),
+        ..KafkaConnection::plaintext(&kafka.brokers)
+    })
 }
 
 fn present(resolved: &std::path::Path, configured: &std::path::Path) -> Option<PathBuf> {
@@ -76,7 +81,9 @@ impl Cluster {
         let count = |name: &str| -> anyhow::Result<i32> {
             let topic = config.kafka.topic(name);
             let Some(description) = admin.topic(&topic)? else {
-                bail!("CR-3102: topic {topic:?} does not exist: create it (`cost-rhythm check --create-topics` does), with message.timestamp.type=LogAppendTime");
+                bail!(
+                    "CR-3102: topic {topic:?} does not exist: create it (`cost-rhythm check --create-topics` does), with message.timestamp.type=LogAppendTime"
+                );
             };
             Ok(description.partitions.len() as i32)
         };
@@ -124,7 +131,9 @@ pub fn decoder(registry: Option<SchemaRegistry>) -> anyhow::Result<Decoder> {
 pub fn state(config: &Config) -> anyhow::Result<Arc<dyn ObjectStore>> {
     let url = &config.state.url;
     if url.contains("://") && !url.starts_with("file://") {
-        bail!("CR-3103: state.url = {url:?}: this build has the local file system only; use a directory (a mounted volume) or build with the object store's feature");
+        bail!(
+            "CR-3103: state.url = {url:?}: this build has the local file system only; use a directory (a mounted volume) or build with the object store's feature"
+        );
     }
     let path = config.resolve(url.trim_start_matches("file://").as_ref());
     std::fs::create_dir_all(&path).with_context(|| format!("CR-3104: state.url = {url:?}: cannot make {}", path.display()))?;

@@ -50,7 +50,8 @@ impl Reported {
 /// # Errors
 /// The address cannot be listened on.
 pub async fn serve(listen: SocketAddr, reported: Arc<Reported>) -> std::io::Result<SocketAddr> {
-    let app = Router::new().route("/healthz", get(health)).route("/readyz", get(ready)).route("/metrics", get(metrics)).with_state(reported);
+    let app =
+        Router::new().route("/healthz", get(health)).route("/readyz", get(ready)).route("/metrics", get(metrics)).with_state(reported);
     let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {

@@ -79,7 +79,9 @@ impl Service {
         let client = connect::kafka(config)?.client_config()?;
         let cluster = Cluster::ask(config)?;
         let server = clickhouse(config)?;
-        handle.block_on(server.migrate(&rules.sets)).with_context(|| format!("CR-3201: clickhouse.url = {:?}: the tables cannot be made", config.clickhouse.url))?;
+        handle
+            .block_on(server.migrate(&rules.sets))
+            .with_context(|| format!("CR-3201: clickhouse.url = {:?}: the tables cannot be made", config.clickhouse.url))?;
         let metrics = Arc::new(Metrics::new());
         let sink_options = SinkOptions {
             linger: config.clickhouse.linger,
@@ -114,7 +116,10 @@ impl Service {
             stages: stages.iter().map(|(_, partitions)| partitions.clone()).collect(),
             metrics: Box::new(move || {
                 let sink = metrics.text().unwrap_or_default();
-                format!("# TYPE cost_rhythm_clickhouse_queue_bytes gauge\ncost_rhythm_clickhouse_queue_bytes {}\n{sink}", queue.queue_bytes())
+                format!(
+                    "# TYPE cost_rhythm_clickhouse_queue_bytes gauge\ncost_rhythm_clickhouse_queue_bytes {}\n{sink}",
+                    queue.queue_bytes()
+                )
             }),
             trouble: Box::new(move || {
                 let mut sentences = Vec::new();
@@ -128,7 +133,9 @@ impl Service {
             }),
         };
         let listening = handle.block_on(http::serve(config.http.listen, Arc::new(reported)));
-        let http = listening.with_context(|| format!("CR-3202: http.listen = {}: another process listens there, or the address is not of this machine", config.http.listen))?;
+        let http = listening.with_context(|| {
+            format!("CR-3202: http.listen = {}: another process listens there, or the address is not of this machine", config.http.listen)
+        })?;
         tracing::info!(%http, "serving /healthz /readyz /metrics");
         Ok(Service { stages, producer, tables, grace: config.run.shutdown_grace, http })
     }
@@ -149,7 +156,11 @@ impl Service {
         let deadline = Instant::now() + self.grace;
         let left = move || deadline.saturating_duration_since(Instant::now());
         // Both at once: they finish side by side, within one deadline.
-        let closing: Vec<_> = self.stages.into_iter().map(|(consumer, _)| std::thread::spawn(move || consumer.close(deadline.saturating_duration_since(Instant::now())))).collect();
+        let closing: Vec<_> = self
+            .stages
+            .into_iter()
+            .map(|(consumer, _)| std::thread::spawn(move || consumer.close(deadline.saturating_duration_since(Instant::now()))))
+            .collect();
         for thread in closing {
             match thread.join() {
                 Ok(Ok(())) => {}
@@ -178,7 +189,13 @@ struct Shared {
 }
 
 impl Shared {
-    fn start(&self, config: &Config, factory: Box<dyn StageFactory>, topic: &str, partitions: i32) -> anyhow::Result<(ConsumerHandle, Partitions)> {
+    fn start(
+        &self,
+        config: &Config,
+        factory: Box<dyn StageFactory>,
+        topic: &str,
+        partitions: i32,
+    ) -> anyhow::Result<(ConsumerHandle, Partitions)> {
         let group = format!("{}-{}", config.kafka.group, factory.name());
         let (producer, topics, tables) = (self.producer.clone(), self.topics.clone(), self.tables.clone());
         let owner = Partitions::new(Surroundings {
@@ -202,7 +219,11 @@ impl Shared {
         });
         let share = config.kafka.fetch_queue_kib / u32::try_from(partitions.max(1)).unwrap_or(1);
         let group_instance = (!config.kafka.instance.is_empty()).then(|| config.kafka.instance.clone());
-        let options = ConsumerOptions { prefetch_kbytes_per_partition: share.max(1024), group_instance, ..ConsumerOptions::new(self.client.clone(), group, [config.kafka.topic(topic)]) };
+        let options = ConsumerOptions {
+            prefetch_kbytes_per_partition: share.max(1024),
+            group_instance,
+            ..ConsumerOptions::new(self.client.clone(), group, [config.kafka.topic(topic)])
+        };
         Ok((GroupConsumer::start(options, owner.clone())?, owner))
     }
 }

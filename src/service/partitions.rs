@@ -100,8 +100,18 @@ impl Partitions {
     pub fn report(&self) -> Vec<PartitionReport> {
         let state = self.state();
         let stage = self.around.factory.name();
-        let running = state.running.iter().map(|(name, running)| PartitionReport { stage, name: name.clone(), status: Some(running.status.get()), refused: None });
-        let refused = state.refused.iter().map(|(name, reason)| PartitionReport { stage, name: name.clone(), status: None, refused: Some(reason.clone()) });
+        let running = state.running.iter().map(|(name, running)| PartitionReport {
+            stage,
+            name: name.clone(),
+            status: Some(running.status.get()),
+            refused: None,
+        });
+        let refused = state.refused.iter().map(|(name, reason)| PartitionReport {
+            stage,
+            name: name.clone(),
+            status: None,
+            refused: Some(reason.clone()),
+        });
         let mut reports: Vec<PartitionReport> = running.chain(refused).collect();
         reports.sort_by(|a, b| a.name.cmp(&b.name));
         reports
@@ -127,7 +137,10 @@ impl Partitions {
     fn recover(&self, partition: &AssignedPartition) -> Result<(Recovered, i64), StageError> {
         let name = &partition.name;
         let mut store = self.snapshots(name);
-        let unreadable = |error: runtime::io::IoError| StageError { code: "CR-1008", text: format!("{name}: the state store does not answer: {error}; check state.url") };
+        let unreadable = |error: runtime::io::IoError| StageError {
+            code: "CR-1008",
+            text: format!("{name}: the state store does not answer: {error}; check state.url"),
+        };
         let holdings = store.load().map_err(unreadable)?;
         let factory = &self.around.factory;
         let rules = factory.rules();

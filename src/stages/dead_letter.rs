@@ -16,5 +16,11 @@ pub fn dead_letter(topic: &str, partition: i32, message: &Message<'_>, rejection
         ("cr_time", message.timestamp.to_string()),
     ];
     headers.extend(added.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())));
-    OutRecord { topic: OutTopic::DeadLetters, partition: None, key: message.key.map(<[u8]>::to_vec), payload: message.payload.map(<[u8]>::to_vec), headers }
+    OutRecord {
+        topic: OutTopic::DeadLetters,
+        partition: None,
+        key: message.key.map(<[u8]>::to_vec),
+        payload: message.payload.map(<[u8]>::to_vec),
+        headers,
+    }
 }

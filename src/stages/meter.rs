@@ -107,7 +107,13 @@ impl MeterStage {
 
     fn take_blocks(&mut self, effects: &mut Effects) {
         for block in self.meter.take_blocks() {
-            effects.records.push(OutRecord { topic: OutTopic::Partials, partition: Some(block.shard), key: None, payload: Some(block.bytes), headers: Vec::new() });
+            effects.records.push(OutRecord {
+                topic: OutTopic::Partials,
+                partition: Some(block.shard),
+                key: None,
+                payload: Some(block.bytes),
+                headers: Vec::new(),
+            });
         }
     }
 

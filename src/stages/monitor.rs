@@ -5,9 +5,9 @@ use runtime::io::{Message, OutRecord, OutTopic, RowBatch, Table};
 use runtime::stage::StageState;
 use runtime::store::Loaded;
 use runtime::{Applied, Effects, Stage, StageError};
+use schemas::Timestamp;
 use schemas::alert::Alert;
 use schemas::rollup::{AccountsRow, AlertRow, BudgetRow, RollupRow};
-use schemas::Timestamp;
 use sinks::clickhouse::rows;
 
 use super::{StageFactory, StagePlace};

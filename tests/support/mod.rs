@@ -1,5 +1,6 @@
 //! Real parts for the pipeline tests: Apache Kafka with a schema registry, the ClickHouse engine, `cost-rhythm` itself, each in a process of
 //! its own, on free ports, in a temporary directory; stopped by their process ids.
+#![allow(unreachable_pub, missing_docs, reason = "a module of tests")]
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::path::{Path, PathBuf};
@@ -29,9 +30,16 @@ fn succeed(output: &Output, what: &str) -> String {
 impl Kafka {
     pub fn start(directory: &Path) -> Self {
         let directory = directory.join("kafka");
-        let output = script("kafka.sh").args(["up", "--registry"]).env("KAFKA_DIR", &directory).env("KAFKA_PORT", "0").env("REGISTRY_PORT", "0").output().unwrap();
+        let output = script("kafka.sh")
+            .args(["up", "--registry"])
+            .env("KAFKA_DIR", &directory)
+            .env("KAFKA_PORT", "0")
+            .env("REGISTRY_PORT", "0")
+            .output()
+            .unwrap();
         let text = succeed(&output, "kafka.sh up");
-        let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name} in {text}")).to_owned();
+        let value =
+            |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name} in {text}")).to_owned();
         Kafka { directory, brokers: value("KAFKA_BROKERS="), registry: value("SCHEMA_REGISTRY_URL=") }
     }
 
@@ -164,7 +172,14 @@ listen = "127.0.0.1:0"
         );
         let config = directory.join(format!("{name}.toml"));
         std::fs::write(&config, text).unwrap();
-        let site = Site { config, prefix: format!("{name}-"), database: name.to_owned(), brokers: kafka.brokers.clone(), url, directory: directory.to_owned() };
+        let site = Site {
+            config,
+            prefix: format!("{name}-"),
+            database: name.to_owned(),
+            brokers: kafka.brokers.clone(),
+            url,
+            directory: directory.to_owned(),
+        };
         succeed(&site.command("check").args(["--create-topics", "--partitions", "3"]).output().unwrap(), "check");
         site
     }
@@ -177,7 +192,11 @@ listen = "127.0.0.1:0"
 
     /// Starts an instance of the service.
     pub fn run(&self, instance: &str) -> Process {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.directory.join(format!("{}{instance}.log", self.prefix))).unwrap();
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.directory.join(format!("{}{instance}.log", self.prefix)))
+            .unwrap();
         let child = self.command("run").env("COST_RHYTHM__KAFKA__INSTANCE", instance).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         Process(child)
     }
@@ -187,7 +206,17 @@ listen = "127.0.0.1:0"
     }
 
     pub fn query(&self, sql: &str) -> String {
-        let output = Command::new("curl").args(["--silent", "--show-error", "--fail-with-body", &format!("{}/?database={}", self.url, self.database), "--data-binary", sql]).output().unwrap();
+        let output = Command::new("curl")
+            .args([
+                "--silent",
+                "--show-error",
+                "--fail-with-body",
+                &format!("{}/?database={}", self.url, self.database),
+                "--data-binary",
+                sql,
+            ])
+            .output()
+            .unwrap();
         succeed(&output, sql)
     }
 
@@ -196,9 +225,23 @@ listen = "127.0.0.1:0"
         let mut shown = String::new();
         let begun = Instant::now();
         while shown.trim().parse::<u64>().ok() != Some(wanted) {
-            assert!(begun.elapsed() < limit, "{}: {} of {wanted} offsets after {limit:?}; logs: {}", self.database, shown.trim(), self.logs());
+            assert!(
+                begun.elapsed() < limit,
+                "{}: {} of {wanted} offsets after {limit:?}; logs: {}",
+                self.database,
+                shown.trim(),
+                self.logs()
+            );
             std::thread::sleep(Duration::from_millis(200));
-            let output = Command::new("curl").args(["--silent", &format!("{}/?database={}", self.url, self.database), "--data-binary", "SELECT sum(offsets_in) FROM pipeline_accounts"]).output().unwrap();
+            let output = Command::new("curl")
+                .args([
+                    "--silent",
+                    &format!("{}/?database={}", self.url, self.database),
+                    "--data-binary",
+                    "SELECT sum(offsets_in) FROM pipeline_accounts",
+                ])
+                .output()
+                .unwrap();
             shown = String::from_utf8_lossy(&output.stdout).into_owned();
         }
     }

@@ -411,8 +411,9 @@ fn payloads_that_are_no_event() {
 
 #[test]
 fn json_cut_short_at_every_byte_is_refused() {
-    let event =
-        format!("{{{BASE},\"team\":\"\u{e9}\\ud83d\\ude00\",\"amount\":-1.5e-3,\"currency\":\"USD\",\"attributes\":{{\"a\":[true,null]}}}}");
+    let event = format!(
+        "{{{BASE},\"team\":\"\u{e9}\\ud83d\\ude00\",\"amount\":-1.5e-3,\"currency\":\"USD\",\"attributes\":{{\"a\":[true,null]}}}}"
+    );
     assert_eq!(code(event.as_bytes()), OK);
     for end in 1..event.len() {
         let found = code(&event.as_bytes()[..end]);

@@ -21,7 +21,9 @@ fn jars() -> PathBuf {
         return jars;
     }
     fs::create_dir_all(&root).unwrap();
-    let artifact = |name| format!("<dependency><groupId>org.apache.kafka</groupId><artifactId>{name}</artifactId><version>4.1.1</version></dependency>");
+    let artifact = |name| {
+        format!("<dependency><groupId>org.apache.kafka</groupId><artifactId>{name}</artifactId><version>4.1.1</version></dependency>")
+    };
     let pom = format!(
         "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion><groupId>t</groupId><artifactId>t</artifactId>\
          <version>1</version><dependencies>{}{}</dependencies></project>",
@@ -93,7 +95,14 @@ impl Broker {
     fn java(&self, class: &str) -> Command {
         // The shell kills the server when its standard input closes, which happens even if the test is killed.
         let mut command = Command::new("sh");
-        command.args(["-c", "exec 3<&0; \"$@\" </dev/null & pid=$!; (cat <&3 >/dev/null; kill -9 $pid 2>/dev/null) & wait $pid", "sh", "java", "-Xmx512m", "-cp"]);
+        command.args([
+            "-c",
+            "exec 3<&0; \"$@\" </dev/null & pid=$!; (cat <&3 >/dev/null; kill -9 $pid 2>/dev/null) & wait $pid",
+            "sh",
+            "java",
+            "-Xmx512m",
+            "-cp",
+        ]);
         command.arg(format!("{}/*", jars().display())).arg(class).stdin(Stdio::piped());
         command
     }

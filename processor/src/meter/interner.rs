@@ -29,7 +29,9 @@ impl Interner {
     pub(super) fn intern(&mut self, text: &str) -> u32 {
         let hash = xxh3_64(text.as_bytes());
         let (head, length) = (head_of(text.as_bytes()), text.len() as u32);
-        let same = |entry: &Entry| entry.head == head && entry.length == length && (text.len() <= INLINE || get(&self.arena, &self.ends, entry.id) == text);
+        let same = |entry: &Entry| {
+            entry.head == head && entry.length == length && (text.len() <= INLINE || get(&self.arena, &self.ends, entry.id) == text)
+        };
         if let Some(entry) = self.table.find(hash, same) {
             return entry.id;
         }
@@ -42,7 +44,8 @@ impl Interner {
         self.arena.push_str(text);
         self.ends.push(self.arena.len());
         let (arena, ends) = (&self.arena, &self.ends);
-        self.table.insert_unique(hash, Entry { head, length: text.len() as u32, id }, |entry| xxh3_64(get(arena, ends, entry.id).as_bytes()));
+        self.table
+            .insert_unique(hash, Entry { head, length: text.len() as u32, id }, |entry| xxh3_64(get(arena, ends, entry.id).as_bytes()));
         id
     }
 
@@ -62,7 +65,9 @@ fn head_of(bytes: &[u8]) -> [u64; INLINE / 8] {
     let mut head = [0_u8; INLINE];
     let length = bytes.len().min(INLINE);
     head[..length].copy_from_slice(&bytes[..length]);
-    let word = |at: usize| u64::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3], head[at + 4], head[at + 5], head[at + 6], head[at + 7]]);
+    let word = |at: usize| {
+        u64::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3], head[at + 4], head[at + 5], head[at + 6], head[at + 7]])
+    };
     [word(0), word(8), word(16)]
 }
 

@@ -83,7 +83,8 @@ impl SeriesIndex {
         }
         for set in 0..self.sets.len() {
             let wanted = &self.sets[set].set;
-            let passes = wanted.filter.is_empty() || wanted.filter.iter().all(|(dimension, values)| values.iter().any(|value| value == event.dimension(*dimension)));
+            let passes = wanted.filter.is_empty()
+                || wanted.filter.iter().all(|(dimension, values)| values.iter().any(|value| value == event.dimension(*dimension)));
             if passes {
                 let mut values = [NONE; MAX_KEY];
                 for (value, dimension) in values.iter_mut().zip(&wanted.key) {

@@ -76,7 +76,13 @@ fn set<'a>(draft: &mut Draft<'a>, scanner: &mut Scanner<'a>, known: Field, name:
                 more = scanner.more_members()?;
             }
         }
-        _ => return Err(wrong_type(name, known, value)),
+        _ => {
+            // What is no JSON at all, or nested too deep, is that first.
+            if matches!(value, Value::Object | Value::Array) {
+                scanner.text_of(value, 2)?;
+            }
+            return Err(wrong_type(name, known, value));
+        }
     }
     Ok(())
 }

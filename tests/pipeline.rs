@@ -1,6 +1,7 @@
 //! The whole pipeline on a real Kafka, a real schema registry and the real ClickHouse engine: an undisturbed run equals an
 //! independent recount digit for digit, and a run that is killed, rescaled and cut off from its servers equals the
 //! undisturbed one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::type_complexity, reason = "a test")]
 
 mod support;
 

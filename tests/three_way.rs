@@ -1,5 +1,6 @@
 //! The generator says what must become of each message, the pipeline's decoder and meter say what becomes of it, and the audit
 //! says the same by other code: all three agree, message by message.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::type_complexity, reason = "a test")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

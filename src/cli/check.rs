@@ -203,7 +203,7 @@ fn check_clickhouse(config: &Config, findings: &mut Findings) -> anyhow::Result<
             config.clickhouse.url, config.clickhouse.database
         )),
         Ok(()) => findings.good(&format!("clickhouse at {}", config.clickhouse.url)),
-        Err(error) => return Ok(findings.bad(&format!("clickhouse at {}: {error}", config.clickhouse.url))),
+        Err(error) => findings.bad(&format!("clickhouse at {}: {error}", config.clickhouse.url)),
     }
     Ok(())
 }

@@ -222,27 +222,16 @@ listen = "127.0.0.1:0"
 
     /// Waits until the accounts show this many offsets.
     pub fn await_offsets(&self, wanted: u64, limit: Duration) {
-        let mut shown = String::new();
         let begun = Instant::now();
-        while shown.trim().parse::<u64>().ok() != Some(wanted) {
+        while self.offsets() != Some(wanted) {
             assert!(
                 begun.elapsed() < limit,
-                "{}: {} of {wanted} offsets after {limit:?}; logs: {}",
+                "{}: {:?} of {wanted} offsets after {limit:?}; logs: {}",
                 self.database,
-                shown.trim(),
+                self.offsets(),
                 self.logs()
             );
             std::thread::sleep(Duration::from_millis(200));
-            let output = Command::new("curl")
-                .args([
-                    "--silent",
-                    &format!("{}/?database={}", self.url, self.database),
-                    "--data-binary",
-                    "SELECT sum(offsets_in) FROM pipeline_accounts",
-                ])
-                .output()
-                .unwrap();
-            shown = String::from_utf8_lossy(&output.stdout).into_owned();
         }
     }
 
@@ -267,5 +256,17 @@ impl Seeded {
     pub fn next(&mut self, below: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % below
+    }
+}
+
+impl Site {
+    /// The offsets that the accounts show now, if the server answers.
+    pub fn offsets(&self) -> Option<u64> {
+        let url = format!("{}/?database={}", self.url, self.database);
+        let output = Command::new("curl")
+            .args(["--silent", &url, "--data-binary", "SELECT sum(offsets_in) FROM pipeline_accounts"])
+            .output()
+            .ok()?;
+        String::from_utf8_lossy(&output.stdout).trim().parse().ok()
     }
 }

@@ -44,10 +44,13 @@ fn event<'a>(id: &'a str, user: &'a str, at: Timestamp, cents: i64) -> Event<'a>
     }
 }
 
+/// Set, values, bucket, generation.
+type CellKey = (String, Vec<String>, Bucket, i64);
+
 /// What a reader of the blocks knows: the last value of every cell.
 #[derive(Default)]
 struct Reader {
-    cells: HashMap<(String, Vec<String>, Bucket, i64), (i64, Measures)>,
+    cells: HashMap<CellKey, (i64, Measures)>,
     sealed: Vec<(Bucket, i64)>,
     accounts: Accounts,
 }

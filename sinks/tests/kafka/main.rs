@@ -1,4 +1,5 @@
 //! The producer against a real Apache Kafka.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::type_complexity, reason = "a test")]
 
 #[path = "../../../ingest/tests/kafka/broker.rs"]
 #[allow(dead_code, reason = "shared with the tests of ingest")]

@@ -124,9 +124,9 @@ fn await_topic(admin: &Admin, name: &str) -> anyhow::Result<()> {
 
 fn create(admin: &Admin, args: &CheckArgs, name: &str, index: usize) -> anyhow::Result<()> {
     // As docker/create-topics.sh: the order is events, partials, dead letters, alerts.
-    let events = [("message.timestamp.type", "LogAppendTime"), ("max.message.bytes", "1114112")];
-    let partials = [("message.timestamp.type", "LogAppendTime"), ("max.message.bytes", "4194304"), ("retention.ms", "604800000")];
-    let dead_letters = [("max.message.bytes", "1179648"), ("retention.ms", "2592000000")];
+    let events = [("message.timestamp.type", "LogAppendTime"), ("max.message.bytes", "2097152")];
+    let partials = [("message.timestamp.type", "LogAppendTime"), ("max.message.bytes", "10485760"), ("retention.ms", "604800000")];
+    let dead_letters = [("max.message.bytes", "2162688"), ("retention.ms", "2592000000")];
     let alerts = [("retention.ms", "2592000000")];
     let (settings, partitions): (&[(&str, &str)], u32) = match index {
         0 => (&events, args.partitions),

@@ -11,7 +11,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::topic_reader::{headers_of, read_topic};
 use super::{ConfigArg, start_logging};
-use crate::service::connect;
+use crate::service::{MESSAGE_MAX_BYTES, connect};
 
 /// Arguments of `dlq`.
 #[derive(clap::Args)]
@@ -33,7 +33,7 @@ enum Action {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Send dead letters to the input topic again: key, value and headers as they were first sent
+    /// Send dead letters to the input topic again: key, value and all headers; a letter that fails again gets new cr_ headers after the old ones
     Replay {
         #[command(flatten)]
         config: ConfigArg,
@@ -101,7 +101,11 @@ fn replay(config: &ConfigArg, wanted: Option<&str>, dry_run: bool) -> anyhow::Re
     let source = config.kafka.topic(&config.kafka.dead_letters_topic);
     let target = config.kafka.topic(&config.kafka.events_topic);
     let reader = client.clone();
-    let producer: BaseProducer = client.set("enable.idempotence", "true").set("partitioner", "murmur2_random").create()?;
+    let producer: BaseProducer = client
+        .set("enable.idempotence", "true")
+        .set("partitioner", "murmur2_random")
+        .set("message.max.bytes", MESSAGE_MAX_BYTES.to_string())
+        .create()?;
     let mut sent = 0_u64;
     read_topic(&reader, &source, None, &mut |message| {
         let headers = headers_of(message);

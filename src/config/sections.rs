@@ -227,6 +227,12 @@ pub struct LimitsConfig {
     pub max_cells: usize,
     /// Identities per partition.
     pub max_identities: usize,
+    /// Cells per partition of the partials topic.
+    pub monitor_max_cells: usize,
+    /// Rows per partition of the partials topic.
+    pub monitor_max_rows: usize,
+    /// Budget states per partition of the partials topic.
+    pub monitor_max_budget_states: usize,
 }
 
 /// `[flush]`

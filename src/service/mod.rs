@@ -29,6 +29,9 @@ use self::partitions::{Partitions, Surroundings};
 use crate::config::{Config, Prefer, Rules};
 use crate::stages::{MeterFactory, MonitorFactory, StageFactory};
 
+/// Largest record that is sent, before compression: the partials topic's limit, above that of every other topic.
+pub const MESSAGE_MAX_BYTES: u32 = 10_485_760;
+
 /// Which part of the pipeline this process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StageChoice {
@@ -90,7 +93,8 @@ impl Service {
             ..SinkOptions::default()
         };
         let tables = ClickHouseSink::start(server, sink_options, Arc::clone(&metrics) as _, handle);
-        let producer = Producer::start(&ProducerOptions::new(client.clone()))?;
+        // A dead letter is larger than the message it is of; topics bound the size, not the client.
+        let producer = Producer::start(&ProducerOptions { message_max_bytes: MESSAGE_MAX_BYTES, ..ProducerOptions::new(client.clone()) })?;
         let registry = connect::registry(config)?;
         let shared = Shared {
             store: connect::state(config)?,

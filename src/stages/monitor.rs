@@ -1,6 +1,6 @@
 //! The monitor as a stage: merge, rows, alerts.
 
-use processor::monitor::{Monitor, MonitorEffects, MonitorRules};
+use processor::monitor::{Monitor, MonitorEffects, MonitorLimits, MonitorRules};
 use runtime::io::{Message, OutRecord, OutTopic, RowBatch, Table};
 use runtime::stage::StageState;
 use runtime::store::Loaded;
@@ -32,7 +32,11 @@ impl MonitorFactory {
             rates: rules.rates.clone(),
             calendar: rules.calendar.clone(),
             retain_us,
-            limits: processor::monitor::MonitorLimits::default(),
+            limits: MonitorLimits {
+                max_cells: config.limits.monitor_max_cells,
+                max_rows: config.limits.monitor_max_rows,
+                max_budget_states: config.limits.monitor_max_budget_states,
+            },
         };
         MonitorFactory { rules_hash: rules.monitor_hash(retain_us), rules: monitor }
     }

@@ -1,6 +1,6 @@
 //! From a message to an event: format detection, parsing, validation.
 //!
-//! Every payload ends in one of three ways: an [`Event`], a [`Rejection`] with a stable code, or *waiting* because the schema
+//! Every payload ends in one of three ways: a [`schemas::Event`], a [`schemas::Rejection`] with a stable code, or *waiting* because the schema
 //! registry is silent. Decoding is a function of the message, the known schemas and the registry's answers; it reads no clock,
 //! makes no floating-point number of anything that counts, and holds at most a bounded multiple of the payload in memory.
 //!

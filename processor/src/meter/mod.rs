@@ -45,7 +45,7 @@ pub enum Fate {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MeterError {
     /// More identities within the horizon than configured.
-    #[error("deduplication holds {held} identities, its limit (meter.max_identities): raise the limit, or add partitions")]
+    #[error("deduplication holds {held} identities, its limit (limits.max_identities): raise the limit, or add partitions")]
     TooManyIdentities {
         /// How many.
         held: usize,

@@ -237,9 +237,9 @@ impl Monitor {
     fn check_limits(&self) -> Result<(), MonitorError> {
         let limits = self.rules.limits;
         for (what, held, limit, key) in [
-            ("cells", self.cells, limits.max_cells, "monitor.max_cells"),
-            ("rows", self.windows.len(), limits.max_rows, "monitor.max_rows"),
-            ("budget states", self.ledger.len(), limits.max_budget_states, "monitor.max_budget_states"),
+            ("cells", self.cells, limits.max_cells, "limits.monitor_max_cells"),
+            ("rows", self.windows.len(), limits.max_rows, "limits.monitor_max_rows"),
+            ("budget states", self.ledger.len(), limits.max_budget_states, "limits.monitor_max_budget_states"),
         ] {
             if held > limit {
                 return Err(MonitorError::Limit { what, held, key });

@@ -194,7 +194,7 @@ fn a_full_state_stops_the_monitor_and_names_the_key() {
     bench.take(&Head::last(1), &[user("a", bucket(), 1, spent(money("1"), at(T)))]);
     let more = block(&Head::last(2), &[user("b", bucket(), 2, spent(money("1"), at(T)))]);
     let message = bench.monitor.apply(1, &more).unwrap_err().to_string();
-    assert!(message.starts_with("the monitor holds 8 rows, its limit (monitor.max_rows)"), "{message}");
+    assert!(message.starts_with("the monitor holds 8 rows, its limit (limits.monitor_max_rows)"), "{message}");
 }
 
 #[test]

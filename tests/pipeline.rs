@@ -132,6 +132,17 @@ fn a_disturbed_run_equals_an_undisturbed_one_and_both_equal_a_recount() {
     let status = instance.end(Duration::from_secs(25));
     assert_eq!(status.code(), Some(0), "an orderly end");
 
+    // Every panel of the dashboards has its answer.
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/check-stack.sh");
+    let output = std::process::Command::new(script).args(["sql", "--from", "0", "--to", "4000000000"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let panels: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(panels.as_array().unwrap().len() >= 10);
+    for panel in panels.as_array().unwrap() {
+        let rows = calm.query(&panel["sql"].as_str().unwrap().replace("cost_rhythm.", "calm."));
+        assert!(!rows.is_empty(), "{panel}");
+    }
+
     // What the generator wrote down is what the accounts and the dead letters say.
     let mut expected = BTreeMap::<String, u64>::new();
     for line in std::fs::read_to_string(&ledger).unwrap().lines() {

@@ -215,7 +215,7 @@ impl Demo<'_> {
         }
         println!("Budgets of the newest periods:");
         let budgets = self.query(
-            "SELECT budget, scope, period, toString(round(spent, 2)), toString(limit), currency, level FROM cost_rhythm.budgets WHERE NOT startsWith(scope, 'user_id') ORDER BY period_start DESC, budget LIMIT 6",
+            "SELECT budget, scope, period, toString(round(spent, 2)), toString(limit), currency, level FROM cost_rhythm.budgets WHERE NOT startsWith(scope, 'user_id') ORDER BY budget, period_start DESC LIMIT 1 BY budget",
         )?;
         for line in budgets.lines() {
             let cells: Vec<&str> = line.split('\t').collect();

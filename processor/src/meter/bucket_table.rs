@@ -84,16 +84,9 @@ impl BucketTable {
     /// Asks the processor to fetch a cell.
     #[inline]
     pub(super) fn prefetch(&self, index: usize) {
-        #[cfg(target_arch = "x86_64")]
         if let Some(cell) = self.cells.get(index) {
-            let start = std::ptr::from_ref(cell).cast::<i8>();
-            for line in (0..size_of::<Cell>()).step_by(64) {
-                // SAFETY: a hint, which may be given for any address; this one lies in the cell.
-                unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(start.add(line)) };
-            }
+            prefetch(cell);
         }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = index;
     }
 
     /// Adds an event's measures to a cell.
@@ -128,4 +121,17 @@ impl BucketTable {
             + self.pages.capacity() * PAGE * 4
             + (self.directory.capacity() + self.dirty.capacity()) * 4
     }
+}
+
+/// Asks the processor to fetch all cache lines of a value.
+#[inline]
+pub(super) fn prefetch<T>(value: &T) {
+    #[cfg(target_arch = "x86_64")]
+    for line in (0..size_of::<T>()).step_by(64) {
+        let address = std::ptr::from_ref(value).cast::<i8>().wrapping_add(line);
+        // SAFETY: a hint, which may be given for any address.
+        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
 }

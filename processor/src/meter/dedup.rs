@@ -3,6 +3,8 @@
 use schemas::Timestamp;
 use schemas::timestamp::DAY_US;
 
+use super::bucket_table::prefetch;
+
 /// Bytes of an entry in a snapshot segment.
 pub(super) const ENTRY_BYTES: usize = 24;
 
@@ -148,6 +150,16 @@ impl Dedup {
                 }
             }
             _ => Seen::New,
+        }
+    }
+
+    /// Asks the processor to fetch what a look-up needs.
+    #[inline]
+    pub(super) fn prefetch(&self, fingerprint: u128) {
+        let (low, high) = (fingerprint as u64, (fingerprint >> 64) as u64);
+        let slots = &self.shards[shard(high)].slots;
+        if let Some(entry) = slots.get(low as usize & slots.len().wrapping_sub(1)) {
+            prefetch(entry);
         }
     }
 

@@ -181,6 +181,9 @@ impl Meter {
 
     /// The checks in the contract's order: rejected, late, then duplicate or conflict.
     fn judge(&mut self, offset: i64, log_time: Timestamp, event: &Event<'_>) -> Fate {
+        // The look-ups that miss the caches are begun before they are needed, so that they run beside the work in between.
+        let fingerprint = event.fingerprint(&mut self.scratch);
+        self.dedup.prefetch(fingerprint);
         if event.occurred_at > log_time.plus(self.rules.future_us) {
             let detail = format!(
                 "occurred_at is {}, more than {} s after the record's Kafka timestamp {log_time}: check the producer's clock",
@@ -203,7 +206,7 @@ impl Meter {
             );
             return Fate::Refused(Outcome::Late, Rejection::new(Reason::TooLate, detail));
         }
-        let fingerprint = event.fingerprint(&mut self.scratch);
+        self.find_series(event);
         let meaning = event.meaning(&mut self.scratch);
         match self.dedup.look_up(fingerprint, meaning, self.watermark) {
             Seen::Same => return Fate::Duplicate,
@@ -246,6 +249,20 @@ impl Meter {
         slot
     }
 
+    /// Finds the event's series, and begins to fetch the cells that they have.
+    fn find_series(&mut self, event: &Event<'_>) {
+        self.index.of_event(event, &mut self.memberships);
+        let bucket = Bucket::of(event.occurred_at);
+        if let Some(table) = self.tables.iter().rev().find(|table| table.bucket == bucket) {
+            for (_, series) in &self.memberships {
+                if let Some(cell) = table.find(*series) {
+                    table.prefetch(cell);
+                }
+            }
+        }
+    }
+
+    /// Adds the event to the cells of the series that were found last.
     fn count(&mut self, offset: i64, event: &Event<'_>, priced: &Priced) -> Result<(), Rejection> {
         let measures = Measures::of(event, priced);
         let table = self.table_of(Bucket::of(event.occurred_at), offset);
@@ -253,17 +270,10 @@ impl Meter {
             return Err(Rejection::new(Reason::SumOverflow, "the window holds as many events as can be summed exactly: add partitions"));
         }
         self.tables[table].events += 1;
-        let mut memberships = std::mem::take(&mut self.memberships);
-        self.index.of_event(event, &mut memberships);
-        // First all the cells' places, then the additions: so the processor fetches the far ones (a user's) while it adds to
-        // the near ones.
-        for (set, series) in &mut memberships {
+        let memberships = std::mem::take(&mut self.memberships);
+        for (set, series) in &memberships {
             let cell = self.cell_of(table, usize::from(*set), *series);
-            self.tables[table].prefetch(cell);
-            *series = cell as u32;
-        }
-        for (_, cell) in &memberships {
-            self.tables[table].count(*cell as usize, offset + 1, &measures);
+            self.tables[table].count(cell, offset + 1, &measures);
         }
         self.memberships = memberships;
         Ok(())

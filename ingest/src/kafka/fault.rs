@@ -2,7 +2,6 @@
 //!
 //! | error | what librdkafka does | for us |
 //! |---|---|---|
-//! | `__PARTITION_EOF` | goes on | no error: the position is the end of the log |
 //! | `__AUTO_OFFSET_RESET`, `OFFSET_OUT_OF_RANGE` | stops (we never let it reset) | fatal: retention, or a topic made anew |
 //! | `__LOG_TRUNCATION` | stops | fatal: the log was cut behind us (unclean leader election) |
 //! | `__BAD_MSG`, `CORRUPT_MESSAGE`, `__BAD_COMPRESSION`, `__NOT_IMPLEMENTED` | *skips* the batch | fatal: events would be missing |

@@ -185,6 +185,19 @@ pub(super) fn known_log_end<C: ClientContext>(client: &Client<C>, topic: &CStrin
     (result == native::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
 }
 
+/// The offset after everything that was read from the partition's queue, control records included; `None` before the first.
+pub(super) fn read_position<C: ClientContext>(client: &Client<C>, topic: &CString, partition: i32) -> Option<i64> {
+    // SAFETY: the list is ours alone and destroyed below; the client is alive, the topic is a C string.
+    unsafe {
+        let list = native::rd_kafka_topic_partition_list_new(1);
+        let entry = native::rd_kafka_topic_partition_list_add(list, topic.as_ptr(), partition);
+        let result = native::rd_kafka_position(client.native_ptr(), list);
+        let offset = (*entry).offset;
+        native::rd_kafka_topic_partition_list_destroy(list);
+        (result == native::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && offset >= 0).then_some(offset)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,7 +21,7 @@ use schemas::Timestamp;
 use super::{
     TopicPartition, fault,
     group::GroupClient,
-    native_queue::{Batch, NativeQueue, RawMessage, known_log_end},
+    native_queue::{Batch, NativeQueue, RawMessage, known_log_end, read_position},
 };
 
 /// More messages than this are not taken from librdkafka at once.
@@ -188,11 +188,6 @@ impl LogPartition for KafkaPartition {
                     Ok(Order::BeforeStart) => {}
                     Err(backwards) => error = Some(backwards),
                 },
-                // The offset after the last record, control records and aborted transactions included.
-                Code::RD_KAFKA_RESP_ERR__PARTITION_EOF => {
-                    position = position.max(raw.offset());
-                    at_end = true;
-                }
                 code => error = Some(fault::classify(code, &format!("{}@{}", self.name, raw.offset()), &raw.error_text())),
             }
             done += 1;
@@ -204,6 +199,12 @@ impl LogPartition for KafkaPartition {
         if self.done >= self.batch.len() {
             self.batch.clear();
             self.done = 0;
+        }
+        if messages == 0 && error.is_none() && self.batch.is_empty() {
+            let client = self.client.consumer().client();
+            // Control records at the end of the log bring no message, but are read.
+            position = position.max(read_position(client, &self.c_topic, self.name.partition).unwrap_or(position));
+            at_end = known_log_end(client, &self.c_topic, self.name.partition).is_some_and(|end| end <= position);
         }
         (self.position, self.at_end) = (position, at_end);
         if let Some(IoError::Fatal(text)) = &error {

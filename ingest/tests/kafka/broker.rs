@@ -10,31 +10,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// `$KAFKA_JARS`, or fetched once into the target directory.
+/// Where `scripts/kafka.sh install` has put Kafka (`$KAFKA_JARS` names another place); installs it when it is not there.
 fn jars() -> PathBuf {
+    static ONCE: Mutex<()> = Mutex::new(());
     if let Ok(jars) = std::env::var("KAFKA_JARS") {
         return jars.into();
     }
-    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kafka-4.1.1");
-    let (jars, complete) = (root.join("lib"), root.join("complete"));
-    if complete.exists() {
-        return jars;
+    let _one_at_a_time = ONCE.lock().unwrap_or_else(PoisonError::into_inner);
+    let cache = std::env::var("COST_RHYTHM_CACHE")
+        .map_or_else(|_| Path::new(&std::env::var("HOME").unwrap()).join(".cache/cost-rhythm"), PathBuf::from);
+    let jars = cache.join("kafka/4.1.1/libs");
+    if !jars.exists() {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/kafka.sh");
+        assert!(Command::new(script).arg("install").status().unwrap().success(), "scripts/kafka.sh install failed");
     }
-    fs::create_dir_all(&root).unwrap();
-    let artifact = |name| {
-        format!("<dependency><groupId>org.apache.kafka</groupId><artifactId>{name}</artifactId><version>4.1.1</version></dependency>")
-    };
-    let pom = format!(
-        "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion><groupId>t</groupId><artifactId>t</artifactId>\
-         <version>1</version><dependencies>{}{}</dependencies></project>",
-        artifact("kafka_2.13"),
-        artifact("kafka-tools")
-    );
-    fs::write(root.join("pom.xml"), pom).unwrap();
-    let output = format!("-DoutputDirectory={}", jars.display());
-    let status = Command::new("mvn").args(["-q", "dependency:copy-dependencies", &output]).current_dir(&root).status().unwrap();
-    assert!(status.success(), "mvn could not fetch Apache Kafka");
-    fs::write(complete, "").unwrap();
     jars
 }
 

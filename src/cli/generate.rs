@@ -63,6 +63,12 @@ pub(super) struct GenerateArgs {
     /// Conflicting messages per million, in place of the preset
     #[arg(long)]
     conflicts: Option<u32>,
+    /// Credits (negative amounts) and adjustments per million each, in place of the preset
+    #[arg(long)]
+    credits: Option<u32>,
+    /// Events up to twenty days older than their neighbours per million, in place of the preset
+    #[arg(long)]
+    out_of_order: Option<u32>,
     /// Write down every message and what must come of it, one JSON line each
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
@@ -147,6 +153,9 @@ fn options(args: &GenerateArgs, formats: Formats, schema_id: u32) -> anyhow::Res
         malformed: args.malformed.unwrap_or(preset.malformed),
         late: args.late.unwrap_or(preset.late),
         conflict: args.conflicts.unwrap_or(preset.conflict),
+        credit: args.credits.unwrap_or(preset.credit),
+        adjustment: args.credits.unwrap_or(preset.adjustment),
+        out_of_order: args.out_of_order.unwrap_or(preset.out_of_order),
         ..preset
     };
     let base = Options { users: args.users, formats, shares, schema_id, ..Options::ending_at(now, args.seed, args.count) };

@@ -53,7 +53,11 @@ impl Drop for Kafka {
     fn drop(&mut self) {
         if std::thread::panicking() {
             // What the brokers said is often the answer.
-            drop(Command::new("cp").args(["-r", self.directory.join("logs").to_str().unwrap_or_default(), "/tmp/kafka-logs-of-failed-test"]).output());
+            drop(
+                Command::new("cp")
+                    .args(["-r", self.directory.join("logs").to_str().unwrap_or_default(), "/tmp/kafka-logs-of-failed-test"])
+                    .output(),
+            );
         }
         drop(script("kafka.sh").args(["down", "--wipe"]).env("KAFKA_DIR", &self.directory).output());
     }

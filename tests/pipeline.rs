@@ -15,7 +15,7 @@ use support::{Engine, Kafka, Seeded, Site};
 
 const EVENTS: u64 = 200_000;
 const KILLS: u32 = 20;
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(480);
 
 /// All of a topic, message by message.
 fn read(site: &Site, topic: &str, mut each: impl FnMut(&BorrowedMessage<'_>)) {

@@ -89,9 +89,6 @@ impl Pricer {
         self.book.list_of(provider, model, tier).map_or(PriceSlot::UNKNOWN, PriceSlot)
     }
 
-    /// For callers that drop their kept slots. The pricer holds none, so there is nothing to do.
-    pub fn forget_slots(&self) {}
-
     /// The event's money; `slot` is that of its provider, model and tier.
     ///
     /// # Errors

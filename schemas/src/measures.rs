@@ -119,24 +119,10 @@ impl Measures {
     /// [`Overflow`] of a sum of money; `self` is then unchanged.
     #[inline]
     pub fn merge(&mut self, other: &Measures) -> Result<(), Overflow> {
-        let cost = self.cost.checked_add(other.cost).ok_or(Overflow)?;
-        let credit = self.credit.checked_add(other.credit).ok_or(Overflow)?;
-        let revenue = self.revenue.checked_add(other.revenue).ok_or(Overflow)?;
-        self.events += other.events;
-        self.calls += other.calls;
-        self.errors += other.errors;
-        self.unpriced_events += other.unpriced_events;
-        self.uncached_input_tokens += other.uncached_input_tokens;
-        self.cache_read_tokens += other.cache_read_tokens;
-        self.cache_write_tokens += other.cache_write_tokens;
-        self.output_tokens += other.output_tokens;
-        self.reasoning_tokens += other.reasoning_tokens;
-        (self.cost, self.credit, self.revenue) = (cost, credit, revenue);
-        self.latency_count += other.latency_count;
-        self.latency_ms_sum += other.latency_ms_sum;
-        self.latency_ms_max = self.latency_ms_max.max(other.latency_ms_max);
-        self.first_event_at = self.first_event_at.min(other.first_event_at);
-        self.last_event_at = self.last_event_at.max(other.last_event_at);
+        for (sum, more) in [(self.cost, other.cost), (self.credit, other.credit), (self.revenue, other.revenue)] {
+            sum.checked_add(more).ok_or(Overflow)?;
+        }
+        self.add_bounded(other);
         Ok(())
     }
 

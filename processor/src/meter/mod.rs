@@ -241,7 +241,6 @@ impl Meter {
         if self.slots.len() >= 100_000 {
             self.slots.clear();
             self.price_keys = Default::default();
-            self.pricer.forget_slots();
             return self.price_slot(event);
         }
         let slot = self.pricer.resolve(names[0], names[1], names[2]);

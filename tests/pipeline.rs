@@ -107,9 +107,7 @@ fn assert_equal_views(found: &BTreeMap<String, String>, wanted: &BTreeMap<String
     }
 }
 
-/// All trouble but what may decide a crossing by its timing: where a total can go down, or a period is long over, whether a threshold was
-/// reached on the way depends on how partitions interleave (docs/ARCHITECTURE.md, 'Time'). Rows with those are compared by the property
-/// tests of meter and monitor, by `three_way` and by the demo's audit.
+/// Events of all formats with every trouble mixed in, late data and credits among it.
 fn generate(site: &Site, more: &[&str]) {
     let count = EVENTS.to_string();
     let mut arguments = vec![
@@ -124,10 +122,6 @@ fn generate(site: &Site, more: &[&str]) {
         "--formats",
         "all",
         "--trouble",
-        "--credits",
-        "0",
-        "--out-of-order",
-        "0",
     ];
     arguments.extend(more);
     site.succeed("generate", &arguments);

@@ -39,6 +39,11 @@ impl Bucket {
         Timestamp::from_micros((self.0 as i64 + 1) * BUCKET_US)
     }
 
+    /// The one so many quarter hours later.
+    pub const fn plus(self, quarter_hours: u32) -> Bucket {
+        Bucket(self.0.saturating_add(quarter_hours))
+    }
+
     /// The first bucket of its UTC hour.
     pub const fn hour_start(self) -> Bucket {
         Bucket(self.0 - self.0 % 4)

@@ -1,8 +1,14 @@
 //! Budgets: what is spent of each, and the alerts about it.
 //!
-//! Spend that can only grow (positive costs) counts at once, what lowers it (credits) when its bucket is closed by all inputs. A
-//! threshold fires once per scope and period and stays fired. Limits: a scope that stands for several values
-//! (`__other__`) is not judged; what comes for a period that was closed longer than `retain` ago is in the rollups only.
+//! A budget's row shows all that was spent. What is *judged* must not depend on how partitions interleave, so each amount enters the judged
+//! spend at a quarter hour that its own partition's log decides: what was spent (a debit) at that of its event, or the first that its
+//! partition had not closed when it came; what lowers the spend (a credit) two quarter hours after that. The judged spend of
+//! quarter hour q is the sum of all that entered up to q. It is looked at from when everything before q - 1 is closed by all inputs: all credits in
+//! it are complete then, and it can only grow. So whether a threshold is ever reached is a function of the partitions' logs, and one is told at
+//! once while no input is more than a quarter hour ahead of the slowest.
+//!
+//! A threshold fires once per scope and period and stays fired. Limits: a scope that stands for several values (`__other__`) is
+//! not judged; what its partition counted longer than `retain` after the period's end is in the rollups only.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Included};
@@ -18,10 +24,24 @@ use super::period::Period;
 use super::series::{SeriesId, SeriesIndex};
 use super::slab::Slab;
 use super::spend::{Spend, Sums, projection};
-use super::{MonitorEffects, MonitorRules, explanation};
+use super::{MonitorEffects, MonitorRules, NEVER, explanation};
 
-/// A credit that waits for its bucket to be closed: bucket, end of the period, budget, scope.
-pub(super) type PendingKey = (Bucket, Timestamp, u16, u32);
+/// Quarter hours after which a credit enters the judged spend. With two, the quarter hour that is open and the one after
+/// it can be judged before they are closed.
+const CREDIT_DELAY: u32 = 2;
+
+/// An amount that is not settled in the judged spend yet: the quarter hour at which it enters, end of the period, budget, scope.
+pub(super) type DueKey = (Bucket, Timestamp, u16, u32);
+
+/// What a cell has grown by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Change<'a> {
+    pub(super) bucket: Bucket,
+    /// The first quarter hour that the input had not closed when it counted this; the bucket itself, if that is later.
+    pub(super) entered: Bucket,
+    pub(super) series: SeriesId,
+    pub(super) delta: &'a Measures,
+}
 
 /// Where the log stands when something happens.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +52,11 @@ pub(super) struct Moment {
     pub(super) closed: Timestamp,
     /// Closed by the most advanced input.
     pub(super) frontier: Timestamp,
+}
+
+/// The last quarter hour whose judged spend can be looked at.
+fn judged_through(closed: Timestamp) -> Bucket {
+    Bucket::of(closed).plus(CREDIT_DELAY - 1)
 }
 
 /// The sum of a budget does not fit; says whose.
@@ -46,7 +71,7 @@ pub(super) struct Ledger {
     pub(super) periods: Slab<Period>,
     /// Those not departed, by end and budget.
     pub(super) by_end: BTreeMap<(Timestamp, u16), u32>,
-    pub(super) pending: BTreeMap<PendingKey, Money>,
+    pub(super) due: BTreeMap<DueKey, Sums>,
     /// Period and scope.
     pub(super) dirty: Vec<(u32, u32)>,
     pub(super) departed: Vec<u32>,
@@ -66,7 +91,7 @@ impl Ledger {
             by_set: rules.sets.iter().map(|set| watched_by(&set.name)).collect(),
             periods: Slab::default(),
             by_end: BTreeMap::new(),
-            pending: BTreeMap::new(),
+            due: BTreeMap::new(),
             dirty: Vec::new(),
             departed: Vec::new(),
             scopes: 0,
@@ -81,40 +106,34 @@ impl Ledger {
     pub(super) fn add(
         &mut self,
         rules: &MonitorRules,
-        (bucket, series_id): (Bucket, SeriesId),
-        delta: &Measures,
+        change: Change<'_>,
         moment: Moment,
         series: &mut SeriesIndex,
     ) -> Result<(), BudgetOverflow> {
-        let set = series.set_of(series_id) as usize;
-        let spends = delta.cost != Money::ZERO || delta.credit != Money::ZERO;
-        if self.by_set[set].is_empty() || !spends || series.values(series_id).iter().any(|value| **value == *OTHER) {
+        let set = series.set_of(change.series) as usize;
+        let spends = change.delta.cost != Money::ZERO || change.delta.credit != Money::ZERO;
+        if self.by_set[set].is_empty() || !spends || series.values(change.series).iter().any(|value| **value == *OTHER) {
             return Ok(());
         }
         for nth in 0..self.by_set[set].len() {
             let budget = self.by_set[set][nth];
-            self.add_to(budget, rules, (bucket, series_id), delta, moment, series)?;
+            let name = || BudgetOverflow(format!("budget {}", rules.budgets[budget as usize].name));
+            self.add_to(budget, rules, change, moment, series).ok_or_else(name)?;
         }
         Ok(())
     }
 
-    fn add_to(
-        &mut self,
-        budget: u16,
-        rules: &MonitorRules,
-        (bucket, series_id): (Bucket, SeriesId),
-        delta: &Measures,
-        moment: Moment,
-        series: &mut SeriesIndex,
-    ) -> Result<(), BudgetOverflow> {
+    /// `None`: a sum does not fit.
+    fn add_to(&mut self, budget: u16, rules: &MonitorRules, change: Change<'_>, moment: Moment, series: &mut SeriesIndex) -> Option<()> {
+        let Change { bucket, entered, series: series_id, delta } = change;
         let definition = &rules.budgets[budget as usize];
         let window = definition.window.of(&rules.calendar, bucket);
-        if window.end.plus(rules.retain_us) <= moment.closed {
+        if window.end.plus(rules.retain_us) <= entered.start() {
             self.late_changes += 1;
-            return Ok(());
+            return Some(());
         }
         let slot = self.period(budget, rules, window);
-        let Some(period) = self.periods.get_mut(slot) else { return Ok(()) };
+        let period = self.periods.get_mut(slot)?;
         let at = match period.find(series_id) {
             Some(at) => at,
             None => {
@@ -131,24 +150,19 @@ impl Ledger {
             self.unrated_changes += 1;
             self.notice_unrated(slot, definition);
             self.touch(slot, at, moment);
-            return Ok(());
+            return Some(());
         };
-        let overflow = || BudgetOverflow(format!("budget {}", definition.name));
-        // Both parts count in this order whether the bucket is closed or not, so that a crossing depends on that less.
-        let debit = delta.cost.checked_sub(delta.credit).ok_or_else(overflow)?;
-        let before = spend.spent;
-        spend.sums.add(rate.per_usd, debit).ok_or_else(overflow)?;
-        spend.spent = spend.sums.spent().ok_or_else(overflow)?;
-        self.judge((slot, at), definition, before, delta.last_event_at, moment);
-        self.touch(slot, at, moment);
-        if delta.credit != Money::ZERO {
-            let sum = self.pending.entry((bucket, window.end, budget, at)).or_insert(Money::ZERO);
-            *sum = sum.checked_add(delta.credit).ok_or_else(overflow)?;
-            if bucket.end() <= moment.closed {
-                self.settle(rules, moment)?;
+        spend.sums.add(rate.per_usd, delta.cost)?;
+        spend.spent = spend.sums.spent()?;
+        let debit = delta.cost.checked_sub(delta.credit)?;
+        for (amount, enters) in [(debit, entered), (delta.credit, entered.plus(CREDIT_DELAY))] {
+            if amount != Money::ZERO {
+                self.due.entry((enters, window.end, budget, at)).or_default().add(rate.per_usd, amount)?;
             }
         }
-        Ok(())
+        self.judge((slot, at), definition, entered, delta.last_event_at, moment)?;
+        self.touch(slot, at, moment);
+        Some(())
     }
 
     fn period(&mut self, budget: u16, rules: &MonitorRules, window: Window) -> u32 {
@@ -169,16 +183,35 @@ impl Ledger {
         }
     }
 
-    /// Fires the thresholds that are reached, the lowest first.
-    fn judge(&mut self, (slot, at): (u32, u32), budget: &Budget, before: Money, occurred_at: Timestamp, moment: Moment) {
+    /// Looks at the judged spend of the quarter hours from `from` on, as far as that can be done yet.
+    fn judge(&mut self, (slot, at): (u32, u32), budget: &Budget, from: Bucket, occurred_at: Timestamp, moment: Moment) -> Option<()> {
+        let (open, last) = (Bucket::of(moment.closed), judged_through(moment.closed));
+        let period = self.periods.get(slot)?;
+        let spend = period.scopes.get(at as usize)?;
+        if from > last || spend.fired as usize == budget.thresholds.len() {
+            return Some(());
+        }
+        let mut sums = spend.judged.clone();
+        let (end, number) = (period.window.end, period.budget);
+        for bucket in (open.number()..=last.number()).map(Bucket::from_number) {
+            if let Some(due) = self.due.get(&(bucket, end, number, at)) {
+                sums.merge(due)?;
+            }
+            if bucket >= from {
+                self.fire((slot, at), budget, sums.spent()?, occurred_at, moment);
+            }
+        }
+        Some(())
+    }
+
+    /// Fires the thresholds that `amount` reaches, the lowest first.
+    fn fire(&mut self, (slot, at): (u32, u32), budget: &Budget, amount: Money, occurred_at: Timestamp, moment: Moment) {
         let Some(period) = self.periods.get_mut(slot) else { return };
         let window = period.window;
         let spend = &mut period.scopes[at as usize];
-        if spend.sums.unrated {
-            return;
-        }
-        let projected = projection(spend.spent, window.start, window.end, moment.frontier);
-        while let Some(threshold) = budget.thresholds.get(spend.fired as usize).filter(|threshold| spend.spent >= threshold.amount) {
+        let (before, fired_before) = (std::mem::replace(&mut spend.reached, amount), spend.fired);
+        let projected = projection(amount, window.start, window.end, moment.frontier);
+        while let Some(threshold) = budget.thresholds.get(spend.fired as usize).filter(|threshold| amount >= threshold.amount) {
             let state = if spend.fired == 0 { AlertState::Fired } else { AlertState::Escalated };
             spend.fired += 1;
             self.alerts.push(Alert {
@@ -190,18 +223,21 @@ impl Ledger {
                 level: threshold.level,
                 state,
                 threshold: threshold.amount,
-                current: spend.spent,
+                current: amount,
                 previous: before,
                 currency: budget.currency,
                 occurred_at,
                 projection: projected,
-                explanation: explanation::crossed(budget, threshold, &spend.scope, &period.name, spend.spent, projected),
+                explanation: explanation::crossed(budget, threshold, &spend.scope, &period.name, amount, projected),
                 recommendation: explanation::recommendation(threshold.level).to_owned(),
                 permalink: None,
             });
         }
-        if window.end <= moment.closed {
-            self.tell_reset(slot, at, budget);
+        if spend.fired > fired_before {
+            if window.end <= moment.closed {
+                self.tell_reset(slot, at, budget);
+            }
+            self.touch(slot, at, moment);
         }
     }
 
@@ -258,26 +294,9 @@ impl Ledger {
         });
     }
 
-    /// Takes in the credits of closed buckets.
-    fn settle(&mut self, rules: &MonitorRules, moment: Moment) -> Result<(), BudgetOverflow> {
-        while let Some(first) = self.pending.first_entry().filter(|entry| entry.key().0.end() <= moment.closed) {
-            let ((bucket, end, budget, at), credit) = first.remove_entry();
-            let definition = &rules.budgets[budget as usize];
-            let overflow = || BudgetOverflow(format!("budget {}", definition.name));
-            let rate = rules.rates.version_at(definition.currency, bucket.start());
-            let slot = self.by_end.get(&(end, budget)).copied();
-            let (Some(rate), Some(slot)) = (rate, slot) else { continue };
-            let Some(spend) = self.periods.get_mut(slot).and_then(|period| period.scopes.get_mut(at as usize)) else { continue };
-            spend.sums.add(rate.per_usd, credit).ok_or_else(overflow)?;
-            spend.spent = spend.sums.spent().ok_or_else(overflow)?;
-            self.touch(slot, at, moment);
-        }
-        Ok(())
-    }
-
     /// All inputs have closed everything before `moment.closed`, which was `before`.
     pub(super) fn close(&mut self, rules: &MonitorRules, before: Timestamp, moment: Moment) -> Result<(), BudgetOverflow> {
-        self.settle(rules, moment)?;
+        self.settle(rules, before, moment)?;
         let range = (Excluded((before, u16::MAX)), Included((moment.closed, u16::MAX)));
         let closing: Vec<(u16, u32)> = self.by_end.range(range).map(|(key, slot)| (key.1, *slot)).collect();
         for (budget, slot) in closing {
@@ -286,6 +305,31 @@ impl Ledger {
                 self.tell_reset(slot, at, &rules.budgets[budget as usize]);
                 self.touch(slot, at, moment);
             }
+        }
+        Ok(())
+    }
+
+    /// What entered at quarter hours that are closed now stays; what can be looked at now and could not before is judged.
+    fn settle(&mut self, rules: &MonitorRules, before: Timestamp, moment: Moment) -> Result<(), BudgetOverflow> {
+        let (judged, open, last) = (judged_through(before), Bucket::of(moment.closed), judged_through(moment.closed));
+        let overflow = |budget: u16| BudgetOverflow(format!("budget {}", rules.budgets[budget as usize].name));
+        while let Some(first) = self.due.first_entry().filter(|entry| entry.key().0 < open) {
+            let ((bucket, end, budget, at), due) = first.remove_entry();
+            // Its period has left the memory, if it is a credit that enters after the retention.
+            let Some(slot) = self.by_end.get(&(end, budget)).copied() else { continue };
+            let Some(spend) = self.periods.get_mut(slot).and_then(|period| period.scopes.get_mut(at as usize)) else { continue };
+            spend.judged.merge(&due).ok_or_else(|| overflow(budget))?;
+            if bucket > judged {
+                let amount = spend.judged.spent().ok_or_else(|| overflow(budget))?;
+                self.fire((slot, at), &rules.budgets[budget as usize], amount, bucket.end(), moment);
+            }
+        }
+        let at_first = |bucket: Bucket| (bucket, NEVER, 0, 0);
+        let opened: Vec<DueKey> = self.due.range(at_first(judged.plus(1))..at_first(last.plus(1))).map(|(key, _)| *key).collect();
+        for (bucket, end, budget, at) in opened {
+            let Some(slot) = self.by_end.get(&(end, budget)).copied() else { continue };
+            let looked = self.judge((slot, at), &rules.budgets[budget as usize], bucket, bucket.end(), moment);
+            looked.ok_or_else(|| overflow(budget))?;
         }
         Ok(())
     }
@@ -369,7 +413,7 @@ impl Ledger {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.periods.values().map(Period::bytes).sum::<usize>() + self.pending.len() * 64
+        self.periods.values().map(Period::bytes).sum::<usize>() + self.due.len() * 128
     }
 }
 
@@ -377,6 +421,19 @@ impl Spend {
     pub(super) fn new(series: SeriesId, scope: Box<str>) -> Self {
         let never = Timestamp::from_micros(i64::MIN);
         let sums = Sums::default();
-        Spend { series, scope, sums, spent: Money::ZERO, fired: 0, reset: false, dirty: false, revision: 0, frontier: never }
+        let judged = Sums::default();
+        Spend {
+            series,
+            scope,
+            sums,
+            spent: Money::ZERO,
+            judged,
+            reached: Money::ZERO,
+            fired: 0,
+            reset: false,
+            dirty: false,
+            revision: 0,
+            frontier: never,
+        }
     }
 }

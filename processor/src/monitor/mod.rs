@@ -3,9 +3,7 @@
 //! A pure state machine over one partition of `rollup-partials`: what it holds and emits is a function of that log and the rules,
 //! never of a clock or of the moments of flushing. How repeats are recognised is in `docs/ARCHITECTURE.md`, 'How a
 //! number survives a crash'. Limits: cells of a set that the rules do not have are left out and counted (during a rolling change of
-//! the sets a meter may be ahead; the totals of the other sets do not depend on it); credits of different buckets
-//! and inputs count in the order in which buckets are closed, so whether a threshold fires that only the timing of a
-//! credit decides is a matter of the order of the log.
+//! the sets a meter may be ahead; the totals of the other sets do not depend on it).
 
 mod effects;
 mod error;
@@ -23,13 +21,13 @@ mod windows;
 
 use schemas::partial::{Block, BlockHeader, PartialCell};
 use schemas::rollup::AccountsRow;
-use schemas::{GroupingSet, Timestamp};
+use schemas::{Bucket, GroupingSet, Timestamp};
 
 pub use self::effects::MonitorEffects;
 pub use self::error::MonitorError;
 pub use self::gauges::MonitorGauges;
 use self::input::{Input, News};
-use self::ledger::{BudgetOverflow, Ledger, Moment};
+use self::ledger::{BudgetOverflow, Change, Ledger, Moment};
 pub use self::rules::{MonitorLimits, MonitorRules};
 use self::series::SeriesIndex;
 pub use self::snapshot::{SNAPSHOT_VERSION, SnapshotError};
@@ -184,7 +182,9 @@ impl Monitor {
                 .map_err(|_| MonitorError::Overflow { offset, what: format!("money of set {}", cell.set) })?;
         }
         let moment = Moment { revision: offset + 1, closed: self.closed, frontier: self.frontier };
-        self.ledger.add(&self.rules, at, &delta, moment, &mut self.series).map_err(|found| overflow_of(found, offset))
+        let entered = cell.bucket.max(Bucket::of(input.closed_before)).max(Bucket::of(self.closed));
+        let change = Change { bucket: cell.bucket, entered, series: id, delta: &delta };
+        self.ledger.add(&self.rules, change, moment, &mut self.series).map_err(|found| overflow_of(found, offset))
     }
 
     /// Everything of a flush has arrived.

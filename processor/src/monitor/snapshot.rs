@@ -54,7 +54,7 @@ struct State {
     periods: Vec<PeriodState>,
     /// Period and scope, by their position in here.
     dirty_scopes: Vec<(u32, u32)>,
-    pending: Vec<PendingState>,
+    due: Vec<DueState>,
     alerts: Vec<Alert>,
 }
 
@@ -122,6 +122,8 @@ struct ScopeState {
     series: u32,
     scope: String,
     sums: Sums,
+    judged: Sums,
+    reached: Money,
     fired: u32,
     reset: bool,
     revision: i64,
@@ -129,12 +131,12 @@ struct ScopeState {
 }
 
 #[derive(Serialize, Deserialize)]
-struct PendingState {
+struct DueState {
     bucket: Bucket,
     period_end: Timestamp,
     budget: u16,
     scope: u32,
-    usd: Money,
+    sums: Sums,
 }
 
 /// Numbers series by their first appearance.
@@ -173,9 +175,9 @@ impl Monitor {
         let inputs = self.inputs.iter().map(|input| input_state(input, &mut numbering)).collect();
         let (windows, dirty_rows) = window_states(&self.windows, &mut numbering);
         let (periods, dirty_scopes) = period_states(&self.ledger, &mut numbering);
-        let pending = self.ledger.pending.iter().map(|(key, usd)| {
+        let due = self.ledger.due.iter().map(|(key, sums)| {
             let (bucket, period_end, budget, scope) = *key;
-            PendingState { bucket, period_end, budget, scope, usd: *usd }
+            DueState { bucket, period_end, budget, scope, sums: sums.clone() }
         });
         let state = State {
             shard: self.shard,
@@ -189,7 +191,7 @@ impl Monitor {
             budgets: self.rules.budgets.clone(),
             periods,
             dirty_scopes,
-            pending: pending.collect(),
+            due: due.collect(),
             alerts: self.ledger.alerts.clone(),
             series: numbering.series,
         };
@@ -224,10 +226,9 @@ impl Monitor {
         monitor.restore_windows(state.windows, &state.dirty_rows, &series)?;
         let budgets = monitor.restore_budgets(&state.budgets);
         monitor.restore_periods(state.periods, &state.dirty_scopes, (&state.budgets, &budgets), &state.series)?;
-        for pending in state.pending {
-            let budget = budgets.get(pending.budget as usize).copied().flatten();
-            if let Some(budget) = budget {
-                monitor.ledger.pending.insert((pending.bucket, pending.period_end, budget, pending.scope), pending.usd);
+        for due in state.due {
+            if let Some(budget) = budgets.get(due.budget as usize).copied().flatten() {
+                monitor.ledger.due.insert((due.bucket, due.period_end, budget, due.scope), due.sums);
             }
         }
         monitor.ledger.alerts = state.alerts;
@@ -346,6 +347,8 @@ impl Monitor {
                     scope: scope.scope.into(),
                     spent: scope.sums.spent().ok_or_else(|| malformed("a sum that does not fit"))?,
                     sums: scope.sums,
+                    judged: scope.judged,
+                    reached: scope.reached,
                     fired: if old.thresholds == definition.thresholds { scope.fired } else { fired_before(old, scope.fired, definition) },
                     reset: scope.reset,
                     dirty: is_dirty.contains(&(number as u32, at as u32)),
@@ -385,6 +388,7 @@ impl Monitor {
                 let mut spend = Spend::new(row.series, scope.into());
                 spend.sums.add(rate.per_usd, row.measures.cost).ok_or_else(|| malformed("a sum that does not fit"))?;
                 spend.spent = spend.sums.spent().ok_or_else(|| malformed("a sum that does not fit"))?;
+                (spend.judged, spend.reached) = (spend.sums.clone(), spend.spent);
                 (spend.revision, spend.frontier, spend.dirty) = (row.revision, self.frontier, true);
                 series.hold(row.series);
                 period.add(spend);
@@ -460,6 +464,8 @@ fn scope_state(spend: &Spend, numbering: &mut Numbering<'_>) -> ScopeState {
         series: numbering.of(spend.series),
         scope: spend.scope.to_string(),
         sums: spend.sums.clone(),
+        judged: spend.judged.clone(),
+        reached: spend.reached,
         fired: spend.fired,
         reset: spend.reset,
         revision: spend.revision,

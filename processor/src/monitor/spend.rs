@@ -16,9 +16,14 @@ pub(super) struct Spend {
     pub(super) series: SeriesId,
     /// The scope as rows and alerts name it.
     pub(super) scope: Box<str>,
+    /// All of it.
     pub(super) sums: Sums,
     /// `sums` in the budget's currency.
     pub(super) spent: Money,
+    /// What had entered the judged spend when the last quarter hour was closed by all inputs.
+    pub(super) judged: Sums,
+    /// What was judged last, in the budget's currency.
+    pub(super) reached: Money,
     /// How many thresholds have fired, from the lowest.
     pub(super) fired: u32,
     /// Has the period's end been told?
@@ -47,6 +52,11 @@ impl Sums {
             None => self.by_rate.push((per_usd, usd)),
         }
         Some(())
+    }
+
+    /// Adds another's US dollars. `None`: a sum does not fit.
+    pub(super) fn merge(&mut self, other: &Sums) -> Option<()> {
+        other.by_rate.iter().try_for_each(|(rate, usd)| self.add(*rate, *usd))
     }
 
     /// In the currency of the rates, each rate's sum rounded half even to 18 decimals. `None`: it does not fit.

@@ -2,7 +2,7 @@
 
 use schemas::calendar::Calendar;
 use schemas::rates::Rates;
-use schemas::timestamp::DAY_US;
+use schemas::timestamp::{DAY_US, HOUR_US};
 use schemas::{Bucket, Money, Timestamp};
 
 use super::super::MonitorRules;
@@ -40,7 +40,7 @@ fn a_threshold_is_reached_exactly_at_its_amount() {
     assert_eq!((alert.previous, alert.occurred_at, alert.period.as_str()), (money("79.999999999999999999"), at(T), "2026-11-22"));
     let text = &alert.explanation;
     assert!(text.starts_with("Budget llm-daily has spent 80 USD of its 100 USD for 2026-11-22: 80 % of the limit."), "{text}");
-    assert!(text.contains("threshold of 80 % (80 USD)") && text.contains("too early"), "{text}");
+    assert!(text.contains("threshold of 80 % (80 USD)") && text.ends_with("the period ends at 192 USD."), "{text}");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn the_end_of_a_period_is_told_once_and_the_next_starts_from_zero() {
     bench.send(&Head::last(1), &[total_of(1, "85")]);
     bench.send(&Head::last(2), &[total(Bucket::of(tomorrow), 2, spent(money("79"), tomorrow))]);
     bench.send(&Head::last(3).closing(at("2026-11-23T00:00:00Z")), &[]);
-    bench.send(&Head::last(4).closing(at("2026-11-23T00:15:00Z")), &[]);
+    bench.send(&Head::last(4).closing(at("2026-11-23T10:00:00Z")), &[]);
     assert_eq!(bench.tables.states(), ["total fired 80 85", "total period_reset 80 0"]);
     let reset = &bench.tables.alerts[1];
     assert_eq!((reset.previous, reset.occurred_at), (money("85"), at("2026-11-23T00:00:00Z")));
@@ -135,14 +135,15 @@ fn a_budget_in_another_currency_goes_by_the_rate_in_force_when_it_was_spent() {
 }
 
 #[test]
-fn a_budget_without_a_rate_is_not_judged_and_says_so_once() {
+fn what_has_no_rate_is_not_judged_and_that_is_said_once() {
     let mut bench = Bench::new(won("[[rate]]\ncurrency=\"KRW\"\nper_usd=\"1000\"\nfrom=2026-11-15T00:00:00Z"));
     let before = at("2026-11-14T23:50:00Z");
     for version in 1..4 {
         bench.send(&Head::last(version), &[total(Bucket::of(before), version, spent(Money::from_whole(version * 1000), before))]);
     }
-    bench.send(&Head::last(5), &[total(bucket(), 5, spent(money("9000"), at(T)))]);
     assert_eq!(bench.tables.states(), ["total fired 0 0"]);
+    bench.send(&Head::last(5), &[total(bucket(), 5, spent(money("500"), at(T)))]);
+    assert_eq!(bench.tables.states()[1..], ["total fired 500000 500000"], "what is known is enough");
     assert!(bench.tables.alerts[0].explanation.contains("no exchange rate of KRW was in force"));
     assert_eq!(bench.monitor.gauges().unrated_budget_changes, 3);
 }
@@ -172,51 +173,77 @@ fn a_template_watches_each_value_for_itself() {
     assert_eq!(scopes, ["user_id=ada", "user_id=bob"], "several values together are nobody's budget");
 }
 
-#[test]
-fn credits_count_when_their_bucket_is_closed() {
-    let mut bench = daily();
-    let sum = |bench: &Bench| bench.tables.budgets.values().next().unwrap().1;
-    let mut measures = spent(money("30"), at(T));
-    measures.credit = money("-50");
-    bench.send(&Head::last(1), &[total(bucket(), 1, measures)]);
-    assert_eq!((sum(&bench), bench.tables.states().len()), (money("80"), 1), "the 80 that were spent count at once");
-    bench.send(&Head::last(2).closing(bucket().end()), &[]);
-    assert_eq!(sum(&bench), money("30"));
-    let revision = bench.tables.budgets.values().next().unwrap().0;
-    assert_eq!(revision, 2, "of the record that closed the bucket");
-    // Closed already: at once. And what has fired stays fired.
-    measures.credit = money("-60");
-    measures.cost = money("20");
-    measures.events = 2;
-    bench.send(&Head::last(3), &[total(bucket(), 3, measures)]);
-    assert_eq!((sum(&bench), bench.tables.states().len()), (money("20"), 1));
-    assert_eq!(bench.tables.cost("day"), money("20"), "rollups show it all the time");
+/// The sum that the only budget's row shows.
+fn shown(bench: &Bench) -> Money {
+    bench.tables.budgets.values().next().unwrap().1
+}
+
+/// A quarter hour of the tests' day, counted from that of `T`.
+fn quarter(number: u32) -> Bucket {
+    bucket().plus(number)
 }
 
 #[test]
-fn one_partition_alone_does_not_make_a_credit_count() {
+fn a_credit_is_shown_at_once_and_judged_two_quarter_hours_later() {
+    let spends = |cost: &str, quarter_hour: u32, version: i64| {
+        let bucket = quarter(quarter_hour);
+        total(bucket, version, spent(money(cost), bucket.start()))
+    };
+    for (quarter_hour, alerts) in [(0, 1), (1, 1), (2, 0)] {
+        let mut bench = daily();
+        let mut refunded = spent(money("20"), at(T));
+        refunded.credit = money("-50");
+        bench.send(&Head::last(1), &[total(bucket(), 1, refunded)]);
+        assert_eq!((shown(&bench), bench.tables.cost("day")), (money("20"), money("20")));
+        bench.send(&Head::last(2).closing(quarter(quarter_hour).start()), &[spends("11", quarter_hour.max(1), 2)]);
+        assert_eq!(bench.tables.states().len(), usize::from(quarter_hour < 2), "70 and 11 are judged as 81 before the 50 count");
+        assert_eq!(bench.tables.alerts.len(), alerts);
+        assert_eq!(shown(&bench), money("31"));
+    }
+}
+
+#[test]
+fn what_has_fired_stays_fired_whatever_a_credit_takes_away() {
     let mut bench = daily();
-    let sum = |bench: &Bench| bench.tables.budgets.values().next().unwrap().1;
-    let mut measures = spent(money("30"), at(T));
-    measures.credit = money("-50");
-    bench.send(&Head::last(1).closing(bucket().end()).of(0, 2), &[total(bucket(), 1, measures)]);
-    bench.send(&Head::last(1).closing(bucket().start()).of(1, 2), &[]);
-    assert_eq!(sum(&bench), money("80"));
-    bench.send(&Head::last(2).closing(bucket().end()).of(1, 2), &[]);
-    assert_eq!(sum(&bench), money("30"));
+    bench.send(&Head::last(1), &[total_of(1, "85")]);
+    let mut refunded = spent(money("5"), at(T));
+    (refunded.credit, refunded.events) = (money("-80"), 2);
+    bench.send(&Head::last(2), &[total(bucket(), 2, refunded)]);
+    bench.send(&Head::last(3).closing(quarter(3).end()), &[]);
+    (refunded.cost, refunded.events) = (money("20"), 3);
+    bench.send(&Head::last(4), &[total(bucket(), 4, refunded)]);
+    assert_eq!((shown(&bench), bench.tables.states().len()), (money("20"), 1));
+}
+
+#[test]
+fn an_input_that_is_far_ahead_is_judged_when_the_slowest_has_followed() {
+    let mut bench = daily();
+    bench.send(&Head::last(1).of(0, 2), &[]);
+    let ahead = |number: u32, version: i64| total(quarter(number), version, spent(money("80"), quarter(number).start()));
+    bench.send(&Head::last(2).closing(quarter(2).start()).of(0, 2), &[ahead(2, 2)]);
+    assert!(bench.tables.alerts.is_empty(), "nothing is known of the other input");
+    bench.send(&Head::last(1).of(1, 2), &[]);
+    assert!(bench.tables.alerts.is_empty(), "a credit of the other input may still count");
+    bench.send(&Head::last(2).closing(quarter(1).start()).of(1, 2), &[]);
+    assert_eq!(bench.tables.states(), ["total fired 80 80"]);
+    assert_eq!(bench.tables.alerts[0].occurred_at, quarter(2).end());
 }
 
 #[test]
 fn the_projection_is_a_straight_line_once_enough_has_passed() {
     let mut bench = daily();
-    let projection = |bench: &Bench| bench.tables.budgets.values().next().unwrap().2;
-    bench.send(&Head::last(1).closing(at("2026-11-22T01:00:00Z")), &[]);
-    bench.send(&Head::last(2), &[total_of(2, "10")]);
-    assert_eq!(projection(&bench), None, "an hour is less than 5 % of a day");
-    bench.send(&Head::last(3).closing(at("2026-11-22T06:00:00Z")), &[]);
-    bench.send(&Head::last(4), &[total_of(4, "25")]);
-    assert_eq!(projection(&bench), Some(money("100")));
-    bench.send(&Head::last(5), &[total_of(5, "80")]);
+    let projection = |bench: &Bench| bench.tables.budgets.values().next().and_then(|row| row.2);
+    let mut send = |offset: i64, hour: i64, cost: Option<&str>| {
+        let when = at("2026-11-22T00:00:00Z").plus(hour * HOUR_US);
+        let cell = cost.map(|cost| total(Bucket::of(when), offset, spent(money(cost), when)));
+        bench.send(&Head::last(offset).closing(when), cell.as_slice());
+        projection(&bench)
+    };
+    send(1, 1, None);
+    assert_eq!(send(2, 1, Some("10")), None, "an hour is less than 5 % of a day");
+    send(3, 6, None);
+    assert_eq!(send(4, 6, Some("15")), Some(money("100")));
+    assert_eq!(send(5, 6, Some("70")), Some(money("320")));
     let text = &bench.tables.alerts[0].explanation;
     assert!(text.ends_with("If it goes on like this, the period ends at 320 USD."), "{text}");
 }

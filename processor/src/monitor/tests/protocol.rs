@@ -286,10 +286,10 @@ proptest! {
     }
 
     #[test]
-    fn alerts_are_those_of_a_quiet_run(seed: u64, meter_hours in 0_i64..4) {
+    fn alerts_are_those_of_a_quiet_run(seed: u64, credits: bool, meter_hours in 0_i64..4, monitor_hours in 0_i64..30) {
         let dice = &mut Dice(seed);
-        let inputs = some_inputs(dice, false);
-        let rules = MonitorRules { retain_us: 40 * DAY_US, ..rules(BUDGETS) };
+        let inputs = some_inputs(dice, credits);
+        let rules = MonitorRules { retain_us: monitor_hours * HOUR_US, ..rules(BUDGETS) };
         let quiet_log = log(inputs.clone(), false, meter_hours * HOUR_US, dice);
         let quiet = fold(&rules, &quiet_log, dice, false);
         let troubled_log = log(inputs, true, meter_hours * HOUR_US, dice);

@@ -92,9 +92,10 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Of the only input; the last block of a flush through `next_offset`.
+    /// Of the only input; the last block of a flush through `next_offset`. Nothing of the tests' usual day is closed.
     pub(super) fn last(next_offset: i64) -> Self {
-        Head { partition: 0, inputs: 1, is_last: true, next_offset, closed_before: Timestamp::MIN, sealed: Vec::new() }
+        let closed_before = at("2026-11-22T10:00:00Z");
+        Head { partition: 0, inputs: 1, is_last: true, next_offset, closed_before, sealed: Vec::new() }
     }
 
     /// Not the last block of its flush.

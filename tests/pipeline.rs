@@ -110,19 +110,7 @@ fn assert_equal_views(found: &BTreeMap<String, String>, wanted: &BTreeMap<String
 /// Events of all formats with every trouble mixed in, late data and credits among it.
 fn generate(site: &Site, more: &[&str]) {
     let count = EVENTS.to_string();
-    let mut arguments = vec![
-        "--count",
-        &count,
-        "--seed",
-        "7",
-        "--users",
-        "300",
-        "--hours",
-        "240",
-        "--formats",
-        "all",
-        "--trouble",
-    ];
+    let mut arguments = vec!["--count", &count, "--seed", "7", "--users", "300", "--hours", "240", "--formats", "all", "--trouble"];
     arguments.extend(more);
     site.succeed("generate", &arguments);
 }

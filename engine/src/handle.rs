@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::TryRecvError;
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
@@ -129,7 +131,8 @@ fn identify(connection: &mut Connection) -> Result<(String, String), String> {
     Ok((version.to_owned(), timezone.to_owned()))
 }
 
-/// A running engine. Dropping it stops it without waiting; [`EngineHandle::shutdown`] waits.
+/// A running engine. Whoever can wait calls [`EngineHandle::shutdown`]; dropping it stops it within the same deadline and blocks until then.
+/// One or the other must happen before the process ends: the library's exit handlers take its memory from under its running threads.
 pub struct EngineHandle {
     local_addr: SocketAddr,
     core: Arc<Core>,
@@ -170,6 +173,14 @@ impl EngineHandle {
     /// # Errors
     /// [`EngineError::ShutdownTimedOut`] at the deadline; what was acknowledged is on disk all the same.
     pub async fn shutdown(mut self) -> Result<(), EngineError> {
+        let ended = self.end_in_order().await;
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+        ended
+    }
+
+    async fn end_in_order(&mut self) -> Result<(), EngineError> {
         let deadline = self.core.limits.shutdown_timeout;
         let started = Instant::now();
         self.stop.send_replace(true);
@@ -191,22 +202,30 @@ impl EngineHandle {
             timeout((deadline - started.elapsed().min(deadline)) / 2, serving).await.ok();
         }
         self.core.leave();
-        let closed = timeout(deadline.saturating_sub(started.elapsed()), self.keeper.close()).await;
-        if closed.is_err() { Err(timed_out(0)) } else { Ok(()) }
+        let closed = self.keeper.close();
+        while let Err(TryRecvError::Empty) = closed.try_recv() {
+            if started.elapsed() > deadline {
+                return Err(timed_out(0));
+            }
+            sleep(SHUTDOWN_POLL).await;
+        }
+        Ok(())
     }
 }
 
 impl Drop for EngineHandle {
     fn drop(&mut self) {
+        let Some(runtime) = self.runtime.take() else { return };
+        let deadline = Instant::now() + self.core.limits.shutdown_timeout;
         self.stop.send_replace(true);
         self.core.admission.close();
         self.core.stopping.send_replace(true);
-        self.keeper.stop_all();
-        self.core.leave();
-        // Without an answer awaited: the thread closes the engine in its own time.
-        drop(self.keeper.close());
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+        while self.core.admission.running() > 0 && Instant::now() < deadline {
+            self.keeper.stop_all();
+            thread::sleep(SHUTDOWN_POLL);
         }
+        self.core.leave();
+        self.keeper.close().recv_timeout(deadline.saturating_duration_since(Instant::now())).ok();
+        runtime.shutdown_background();
     }
 }

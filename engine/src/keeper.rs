@@ -4,10 +4,9 @@
 //! cannot stop a statement, but `KILL QUERY` from another connection can: this one.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
-use tokio::sync::oneshot;
 use tracing::warn;
 
 use crate::connection::Connection;
@@ -20,7 +19,7 @@ enum Command {
     /// Stop the statements whose mark begins so.
     Stop(String),
     /// Close the engine; no statement runs any more.
-    Close(oneshot::Sender<()>),
+    Close(SyncSender<()>),
 }
 
 /// Asks the keeper; the thread ends when the last of these is gone.
@@ -55,9 +54,9 @@ impl Keeper {
         self.send(Command::Stop(MARK_PREFIX.to_owned()));
     }
 
-    /// Closes the engine; the receiver hears when the directory is free.
-    pub(crate) fn close(&self) -> oneshot::Receiver<()> {
-        let (closed, receiver) = oneshot::channel();
+    /// Closes the engine; the receiver hears when the directory is free, or is disconnected if it was closed before.
+    pub(crate) fn close(&self) -> Receiver<()> {
+        let (closed, receiver) = sync_channel(1);
         self.send(Command::Close(closed));
         receiver
     }
@@ -69,7 +68,7 @@ impl Keeper {
 }
 
 /// Serves commands until asked to close; returns whom to tell.
-fn keep(mut connection: Connection, commands: &Receiver<Command>) -> Option<oneshot::Sender<()>> {
+fn keep(mut connection: Connection, commands: &Receiver<Command>) -> Option<SyncSender<()>> {
     while let Ok(command) = commands.recv() {
         match command {
             Command::Stop(mark) => {

@@ -9,18 +9,23 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{post, read_answer, request, run, shared_engine};
+use common::{post, read_answer, request, run, serve_as_child, shared_engine};
 
 /// One test at a time: places are what they compete for.
 static TURN: Mutex<()> = Mutex::new(());
 
 fn address() -> SocketAddr {
-    shared_engine(|options| {
+    shared_engine()
+}
+
+#[test]
+#[ignore = "the other tests start it as a process of its own"]
+fn child_process() {
+    serve_as_child(|options| {
         options.limits.max_body_bytes = 200 << 20;
         options.limits.max_running = 4;
         options.limits.max_waiting = 8;
-    })
-    .local_addr()
+    });
 }
 
 #[test]

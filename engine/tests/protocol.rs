@@ -8,14 +8,19 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{encode, post, request, run, shared_engine};
+use common::{encode, post, request, run, serve_as_child, shared_engine};
 
 fn address() -> SocketAddr {
-    shared_engine(|options| {
+    shared_engine()
+}
+
+#[test]
+#[ignore = "the other tests start it as a process of its own"]
+fn child_process() {
+    serve_as_child(|options| {
         options.limits.max_body_bytes = 200 << 20;
         options.limits.max_buffered_result_bytes = 8 << 20;
-    })
-    .local_addr()
+    });
 }
 
 #[test]

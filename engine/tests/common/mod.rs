@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use engine::{Engine, EngineHandle, EngineOptions, find_library};
+use engine::{Engine, EngineOptions, find_library};
 
 /// The directory a child process opens; set only for children.
 const CHILD_DIRECTORY: &str = "ENGINE_TEST_CHILD_DIRECTORY";
@@ -23,14 +23,11 @@ pub fn options(data_dir: &Path) -> EngineOptions {
     options
 }
 
-/// The engine all tests of one program share: a process has room for one.
-pub fn shared_engine(adjust: impl FnOnce(&mut EngineOptions)) -> &'static EngineHandle {
-    static ENGINE: OnceLock<EngineHandle> = OnceLock::new();
-    ENGINE.get_or_init(|| {
-        let mut options = options(&fresh_directory());
-        adjust(&mut options);
-        Engine::start(options).unwrap_or_else(|error| panic!("{error}"))
-    })
+/// The engine all tests of one program share, in a process of its own that ends with this one: a test harness ends its process
+/// without dropping anything, and the library's exit handlers must not run while its threads do.
+pub fn shared_engine() -> SocketAddr {
+    static ENGINE: OnceLock<ChildEngine> = OnceLock::new();
+    ENGINE.get_or_init(|| ChildEngine::start(&fresh_directory())).address
 }
 
 fn fresh_directory() -> PathBuf {
@@ -144,11 +141,13 @@ pub struct ChildEngine {
 }
 
 impl ChildEngine {
-    /// Starts this test program again, to serve `data_dir`. The program must have an ignored test that calls [`serve_as_child`].
+    /// Starts this test program again, to serve `data_dir`. The program must have an ignored test `child_process` that calls
+    /// [`serve_as_child`].
     pub fn start(data_dir: &Path) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "child_process_serves_until_killed", "--nocapture"])
+            .args(["--ignored", "--exact", "child_process", "--nocapture"])
             .env(CHILD_DIRECTORY, data_dir)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -165,10 +164,15 @@ impl ChildEngine {
     }
 }
 
-/// The child's side.
-pub fn serve_as_child() {
+/// The child's side: serves until the other end of its standard input is gone.
+pub fn serve_as_child(adjust: impl FnOnce(&mut EngineOptions)) {
     let directory = PathBuf::from(std::env::var_os(CHILD_DIRECTORY).expect("only for children of other tests"));
-    let engine = Engine::start(options(&directory)).unwrap_or_else(|error| panic!("{error}"));
+    let mut options = options(&directory);
+    adjust(&mut options);
+    let engine = Engine::start(options).unwrap_or_else(|error| panic!("{error}"));
     println!("ADDRESS {}", engine.local_addr());
-    std::thread::sleep(Duration::from_secs(120));
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).ok();
+    drop(engine);
+    // Nobody reads what the harness would still say.
+    std::process::exit(0);
 }

@@ -17,8 +17,8 @@ pub const PASSWORD: &str = "correct horse";
 /// Set for the process that is the engine.
 const ENGINE_DIRECTORY: &str = "CLICKHOUSE_TEST_ENGINE_DIRECTORY";
 
-/// The engine in a process of its own, which ends when this one does. In this process its threads could still be at work
-/// while the library's exit handlers run, which ends some test runs with SIGSEGV.
+/// The engine in a process of its own, which ends when this one does: a test harness ends its process without dropping anything, and
+/// the library's exit handlers must not run while its threads do.
 fn engine() -> SocketAddr {
     static ENGINE: OnceLock<(SocketAddr, Child)> = OnceLock::new();
     let (address, _) = ENGINE.get_or_init(|| {

@@ -33,6 +33,7 @@ bench: deps deps-kafka ## the figures of the README
 	$(CARGO) bench --locked -p ingest --bench decode
 	$(CARGO) bench --locked -p processor --bench fold
 	$(CARGO) bench --locked -p cost-rhythm --bench pipeline
+	$(CARGO) bench --locked -p cost-rhythm --bench latency
 
 kafka-up: deps-kafka ## start Apache Kafka and the schema registry on loopback
 	@scripts/kafka.sh up --registry

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use support::{Engine, Kafka, Site};
 
-const EVENTS: u64 = 600_000;
-const EVENTS_PER_SECOND: u64 = 8_000;
+const EVENTS: u64 = 400_000;
+const EVENTS_PER_SECOND: u64 = 6_000;
 const OUTAGE: Duration = Duration::from_secs(60);
 const QUEUE_MIB: u64 = 4;
 const FETCH_QUEUE_MIB: u64 = 8;
 /// What state, allocator and encoders may grow by beside the queues, in MiB. The stream without its queues' limits holds far more: the
-/// events of a minute are 250 MB.
-const OTHER_MIB: u64 = 120;
+/// events of a minute are 200 MB.
+const OTHER_MIB: u64 = 40;
 
 /// Resident memory of a process now, in MiB.
 fn resident_mib(pid: u32) -> u64 {
@@ -37,8 +37,8 @@ fn an_outage_of_clickhouse_and_of_the_broker_loses_nothing_and_memory_stays_with
 
     let instance = site.run("one");
     let pid = instance.0.id();
+    let (count, throttle) = (EVENTS.to_string(), EVENTS_PER_SECOND.to_string());
     std::thread::scope(|scope| {
-        let (count, throttle) = (EVENTS.to_string(), EVENTS_PER_SECOND.to_string());
         let feeding = scope.spawn(|| {
             let load = ["--count", &count, "--throttle", &throttle, "--users", "2000", "--hours", "2", "--formats", "all", "--trouble"];
             site.succeed("generate", &load)

@@ -1,0 +1,130 @@
+//! An object store that may lose a process in the middle of a call.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload,
+    PutResult, Result,
+};
+
+use crate::fault::Fault;
+use crate::world::{ProcessId, Shared};
+
+/// One process's way to the store that all share.
+pub(crate) struct SimObjects {
+    /// The store.
+    pub(crate) store: Arc<InMemory>,
+    /// The world.
+    pub(crate) world: Shared,
+    /// Whose it is.
+    pub(crate) process: ProcessId,
+}
+
+impl fmt::Debug for SimObjects {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "objects of process {}", self.process)
+    }
+}
+
+impl fmt::Display for SimObjects {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, formatter)
+    }
+}
+
+fn away() -> object_store::Error {
+    object_store::Error::Generic { store: "simulated", source: "away".into() }
+}
+
+impl SimObjects {
+    /// What happens to a call.
+    fn fault(&self) -> Fault {
+        let mut world = self.world.lock();
+        let fault = world.call(self.process, true);
+        if matches!(fault, Fault::CrashBefore | Fault::CrashWithin | Fault::CrashAfter) {
+            world.kill(self.process);
+        }
+        fault
+    }
+
+    /// Not what is there already (a rename leaves the old or the new), and not the only snapshot: without any that can be read, a
+    /// partition is refused until a person has looked at it, and rightly so.
+    async fn may_tear(&self, location: &Path) -> bool {
+        let Some((directory, _)) = location.as_ref().rsplit_once('/') else { return false };
+        let directory = Path::from(directory);
+        let names = self.store.list(Some(&directory)).map(|meta| meta.map(|meta| (meta.location, meta.size)));
+        let names: Vec<(Path, u64)> = names.filter_map(|meta| async { meta.ok() }).collect().await;
+        let is_new = names.iter().all(|(name, _)| name != location);
+        let snapshots = names.iter().filter(|(name, _)| name.filename().is_some_and(|name| name.starts_with("snapshot-")));
+        let mut whole = 0;
+        for (name, _) in snapshots {
+            let Ok(found) = self.store.get_opts(name, GetOptions::default()).await else { continue };
+            whole += usize::from(found.bytes().await.is_ok_and(|bytes| runtime::snapshot::decode(&bytes).is_ok()));
+        }
+        is_new && whole > 0
+    }
+
+    /// Of a call that changes nothing.
+    async fn read(&self) -> Result<()> {
+        tokio::task::yield_now().await;
+        if self.fault() == Fault::None { Ok(()) } else { Err(away()) }
+    }
+}
+
+#[async_trait]
+impl ObjectStore for SimObjects {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        tokio::task::yield_now().await;
+        let fault = self.fault();
+        match fault {
+            Fault::CrashBefore | Fault::Fails => return Err(away()),
+            Fault::CrashWithin if !self.may_tear(location).await => return Err(away()),
+            Fault::CrashWithin => {
+                // As a directory without a sync before the rename would show it after a power failure.
+                let whole: Vec<u8> = payload.iter().flat_map(|piece| piece.to_vec()).collect();
+                let length = self.world.lock().dice.below(whole.len());
+                self.store.put_opts(location, whole[..length].to_vec().into(), opts).await?;
+                return Err(away());
+            }
+            Fault::None | Fault::CrashAfter | Fault::LiesAboutFailure => {}
+        }
+        let put = self.store.put_opts(location, payload, opts).await?;
+        tokio::task::yield_now().await;
+        if fault == Fault::None { Ok(put) } else { Err(away()) }
+    }
+
+    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        self.store.put_multipart_opts(location, opts).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.read().await?;
+        self.store.get_opts(location, options).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        match self.fault() {
+            Fault::None | Fault::CrashAfter | Fault::LiesAboutFailure => self.store.delete_stream(locations),
+            Fault::CrashBefore | Fault::CrashWithin | Fault::Fails => locations.map(|_| Err(away())).boxed(),
+        }
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.store.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.read().await?;
+        self.store.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.store.copy_opts(from, to, options).await
+    }
+}

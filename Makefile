@@ -35,10 +35,15 @@ bench: deps deps-kafka ## the figures of the README
 	$(CARGO) bench --locked -p cost-rhythm --bench pipeline
 	$(CARGO) bench --locked -p cost-rhythm --bench latency
 
+SEEDS ?= 1000
+FROM ?= 0
+simulate: deps ## the pipeline over simulated servers with seeded faults: SEEDS=1000 FROM=0
+	$(CARGO) run --release --locked -p simulate -- --seeds $(SEEDS) --from $(FROM)
+
 kafka-up: deps-kafka ## start Apache Kafka and the schema registry on loopback
 	@scripts/kafka.sh up --registry
 
 kafka-down: ## stop them
 	@scripts/kafka.sh down
 
-.PHONY: help deps deps-kafka demo test lint bench kafka-up kafka-down
+.PHONY: help deps deps-kafka demo test lint bench simulate kafka-up kafka-down

@@ -55,6 +55,13 @@ impl Faults {
         self.plan = Plan::Calm;
     }
 
+    /// Chaos ends; planned crashes stay.
+    pub fn end_chaos(&mut self) {
+        if self.is_chaos() {
+            self.end();
+        }
+    }
+
     /// Is chaos wanted beyond I/O calls (rebalances, zombies, clock jumps)?
     pub fn is_chaos(&self) -> bool {
         matches!(self.plan, Plan::Chaos)

@@ -80,17 +80,17 @@ pub fn run(workload: &Workload, factories: &Factories, seed: u64, plan: Plan) ->
     for _ in 0..turns {
         run.turn()?;
     }
-    run.end_faults();
-    run.come_to_rest()?;
-    // Everything closes, so that nothing waits to be judged.
-    {
-        let mut world = run.world.lock();
-        world.now_us += 60 * DAY_US;
-        world.monotonic += Duration::from_secs(120);
-    }
-    run.come_to_rest()?;
+    run.end_chaos();
+    run.come_to_rest(Duration::from_millis(20))?;
+    // Everything closes, so that nothing waits to be judged: the partitions have been silent for long, much later.
+    run.world.lock().now_us += 60 * DAY_US;
+    run.come_to_rest(Duration::from_secs(2))?;
+    let calls = run.world.lock().faults.calls;
+    run.world.lock().faults.end();
     run.finish()?;
-    run.check(workload)
+    let left = run.check(workload)?;
+    let faults = &run.world.lock().faults;
+    Ok((left, Counts { calls, crashes: run.counts.crashes + faults.crashes, failures: faults.failures, ..run.counts }))
 }
 
 impl Run<'_> {
@@ -219,13 +219,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn end_faults(&mut self) {
-        let mut world = self.world.lock();
-        world.faults.end();
-        self.counts.calls = world.faults.calls;
-        self.counts.crashes += world.faults.crashes;
-        self.counts.failures = world.faults.failures;
-        drop(world);
+    /// Chaos ends; a planned crash may still come.
+    fn end_chaos(&mut self) {
+        self.world.lock().faults.end_chaos();
         // Zombies learn what has happened.
         for process in &mut self.processes {
             let (id, owners) = (process.id, &self.owners);
@@ -233,8 +229,8 @@ impl Run<'_> {
         }
     }
 
-    /// Goes on until nothing changes any more.
-    fn come_to_rest(&mut self) -> Result<(), String> {
+    /// Goes on until nothing changes any more for [`ROUNDS_OF_REST`] rounds of this length.
+    fn come_to_rest(&mut self, round: Duration) -> Result<(), String> {
         let (mut at_rest, mut last) = (0, Vec::new());
         for _ in 0..ROUNDS {
             self.bury();
@@ -247,7 +243,7 @@ impl Run<'_> {
             }
             let state = {
                 let mut world = self.world.lock();
-                world.monotonic += Duration::from_millis(20);
+                world.monotonic += round;
                 for _ in 0..30 {
                     world.progress();
                 }
@@ -287,7 +283,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn check(&self, workload: &Workload) -> Result<(Left, Counts), String> {
+    fn check(&self, workload: &Workload) -> Result<Left, String> {
         let world = self.world.lock();
         if let Some((invariant, found)) = world.violations.first() {
             return Err(format!("{} broken invariants, the first: {}: {found}", world.violations.len(), invariant.name()));
@@ -318,7 +314,7 @@ impl Run<'_> {
         if sent != written {
             return Err(format!("{} alerts on the topic, {} in the table", sent.len(), written.len()));
         }
-        Ok((left, self.counts))
+        Ok(left)
     }
 }
 

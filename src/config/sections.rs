@@ -159,6 +159,8 @@ pub struct ClickHouseConfig {
 pub struct StateConfig {
     /// Directory or URL.
     pub url: String,
+    /// Settings of the object store.
+    pub properties: BTreeMap<String, String>,
     /// Between snapshots.
     #[serde(deserialize_with = "duration")]
     pub snapshot_interval: Duration,

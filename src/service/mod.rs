@@ -97,7 +97,7 @@ impl Service {
         let producer = Producer::start(&ProducerOptions { message_max_bytes: MESSAGE_MAX_BYTES, ..ProducerOptions::new(client.clone()) })?;
         let registry = connect::registry(config)?;
         let shared = Shared {
-            store: connect::state(config)?,
+            store: connect::state(config, handle)?,
             clock: Arc::new(SystemClock::default()),
             handle: handle.clone(),
             producer: producer.clone(),

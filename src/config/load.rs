@@ -6,7 +6,9 @@ use std::time::Duration;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 
-use super::{Config, Secret, Security};
+use schemas::Secret;
+
+use super::{Config, Security};
 
 /// The file with every default.
 const DEFAULTS: &str = include_str!("../../cost-rhythm.toml");

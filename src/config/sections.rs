@@ -5,10 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use schemas::Dimension;
+use schemas::{Dimension, Secret};
 use serde::{Deserialize, Deserializer};
-
-use super::Secret;
 
 /// The whole file. Defaults are in the file that the program carries, `cost-rhythm.toml`, and nowhere else.
 #[derive(Clone, Debug, Deserialize)]

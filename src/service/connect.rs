@@ -32,8 +32,7 @@ pub fn kafka(config: &Config) -> anyhow::Result<KafkaConnection> {
             "SCRAM-SHA-512" => SaslMechanism::ScramSha512,
             other => bail!("CR-3003: kafka.sasl_mechanism = {other:?}: must be PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
         };
-        let password = ingest::kafka::Secret::new(kafka.password.reveal());
-        Ok(Sasl { mechanism, username: kafka.username.clone(), password, tls })
+        Ok(Sasl { mechanism, username: kafka.username.clone(), password: kafka.password.clone(), tls })
     };
     let security = match kafka.security {
         Security::Plaintext => KafkaSecurity::Plaintext,
@@ -112,7 +111,7 @@ pub fn registry_options(config: &Config) -> Option<RegistryOptions> {
     options.timeout = config.registry.timeout;
     if !config.registry.username.is_empty() {
         options.user = Some(config.registry.username.clone());
-        options.password = ingest::registry::Secret::new(config.registry.password.reveal());
+        options.password = config.registry.password.clone();
     }
     Some(options)
 }

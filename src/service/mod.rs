@@ -64,7 +64,7 @@ pub fn clickhouse(config: &Config) -> anyhow::Result<ClickHouse> {
         url: c.url.clone(),
         database: c.database.clone(),
         user: c.username.clone(),
-        password: sinks::clickhouse::Secret::new(c.password.reveal()),
+        password: c.password.clone(),
         tls_ca_file: ca_file,
         answer_timeout: c.timeout,
         ..ClickHouseOptions::default()

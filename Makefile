@@ -18,7 +18,10 @@ deps-kafka: ## install Apache Kafka and the schema registry for tests and local 
 demo: deps ## the whole pipeline on embedded parts, fed with real traces
 	$(CARGO) run --release --locked -- demo
 
-test: deps deps-kafka ## format, lints, tests, docs: all that CI runs
+deps-s3: ## install the S3 server for tests
+	@scripts/s3.sh install
+
+test: deps deps-kafka deps-s3 ## format, lints, tests, docs: all that CI runs
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) test --locked --workspace
@@ -46,4 +49,4 @@ kafka-up: deps-kafka ## start Apache Kafka and the schema registry on loopback
 kafka-down: ## stop them
 	@scripts/kafka.sh down
 
-.PHONY: help deps deps-kafka demo test lint bench simulate kafka-up kafka-down
+.PHONY: help deps deps-kafka deps-s3 demo test lint bench simulate kafka-up kafka-down

@@ -11,4 +11,4 @@ mod options;
 
 pub use client::{Compatibility, RegistryClient, RegistryError};
 pub use lookup::{Lookup, RegistryState, SchemaRegistry};
-pub use options::{RegistryOptions, Secret};
+pub use options::RegistryOptions;

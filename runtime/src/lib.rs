@@ -9,7 +9,9 @@ pub mod io;
 pub mod object_snapshots;
 pub mod recovery;
 pub mod snapshot;
+pub mod snapshot_watch;
 pub mod stage;
+pub mod state_store;
 pub mod status;
 pub mod store;
 

@@ -1,4 +1,8 @@
-//! Snapshots in an object store: a local directory, or anything that the `object_store` crate has a URL for.
+//! Snapshots in an object store: a local directory or a bucket, see [`crate::state_store`].
+//!
+//! A snapshot lasts once `saved` has told its offset: its segments are durable before it is written, and a write is seen whole or not at
+//! all. In a bucket a put is that by itself; in a directory the file is synced, renamed into place, and its directory synced. A save that
+//! fails because the store is away is tried again until it is back or the partition has gone; [`ObjectSnapshots::watch`] says so.
 //!
 //! Objects of one partition, below `STAGE/TOPIC/PARTITION/`:
 //! `snapshot-OFFSET.crs` (see [`crate::snapshot`]) and `segment-FROM-TO.crd` (immutable, opaque). Writing a new snapshot never touches an
@@ -7,20 +11,25 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::time::Duration;
 
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use schemas::Timestamp;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::oneshot::{Receiver, Sender, channel};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::io::{Clock, IoError};
 use crate::snapshot::{SegmentRef, SnapshotHead, decode, encode};
+use crate::snapshot_watch::{SnapshotWatch, Written};
 use crate::store::{Holdings, Loaded, SnapshotStore, ToSave};
 
 /// Snapshots kept.
 const KEPT: usize = 2;
+/// Between two attempts to save while the store is away. Its client has tried for minutes by itself before each.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Whose snapshots.
 #[derive(Clone, Debug)]
@@ -48,17 +57,98 @@ pub struct ObjectSnapshots {
     /// The offset up to which segments reach.
     segments_to: i64,
     saving: Option<Receiver<Result<Saved, String>>>,
+    watch: SnapshotWatch,
 }
 
 struct Saved {
     offset: i64,
     segments: Vec<SegmentRef>,
+    bytes: u64,
+}
+
+/// How long a save bears with a store that is away: until nobody asks for its outcome any more.
+struct Patience {
+    /// `None`: not at all.
+    asker: Option<Sender<Result<Saved, String>>>,
+    watch: SnapshotWatch,
+}
+
+impl Patience {
+    fn none() -> Self {
+        Patience { asker: None, watch: SnapshotWatch::default() }
+    }
+
+    /// Returns when the attempt that ended with `error` may be repeated.
+    ///
+    /// # Errors
+    /// The text of `error`, when repeating it is no use or nobody waits for it.
+    async fn bear(&self, error: Failure) -> Result<(), String> {
+        let is_awaited = self.asker.as_ref().is_some_and(|asker| !asker.is_closed());
+        if error.is_lasting || !is_awaited {
+            return Err(error.text);
+        }
+        tracing::warn!(reason = error.text, "a snapshot cannot be written yet, it is tried again");
+        self.watch.update(|figures| figures.trouble = Some(error.text));
+        tokio::time::sleep(PAUSE).await;
+        Ok(())
+    }
+
+    fn answer(self, outcome: Result<Saved, String>) {
+        // The driver may have ended meanwhile; then nobody asks any more.
+        drop(self.asker.map(|asker| asker.send(outcome)));
+    }
+}
+
+/// A request to the store that failed.
+struct Failure {
+    text: String,
+    /// It fails again if it is repeated as it is.
+    is_lasting: bool,
+    /// The store has answered that there is no such object.
+    is_missing: bool,
+}
+
+impl Failure {
+    fn new(attempt: &str, path: &Path, error: &object_store::Error) -> Self {
+        use object_store::Error as E;
+        let is_missing = matches!(error, E::NotFound { .. });
+        // Everything but these is what the network, a full disk or an overloaded server looks like.
+        let is_lasting = is_missing
+            || matches!(
+                error,
+                E::PermissionDenied { .. }
+                    | E::Unauthenticated { .. }
+                    | E::InvalidPath { .. }
+                    | E::NotSupported { .. }
+                    | E::NotImplemented { .. }
+            );
+        Failure { text: format!("cannot {attempt} {path}: {error}"), is_lasting, is_missing }
+    }
+}
+
+/// Why a snapshot does not come back.
+enum Unusable {
+    /// It, or a segment, is missing or damaged.
+    Broken(String),
+    /// The store cannot tell.
+    NoAnswer(String),
+}
+
+impl From<Failure> for Unusable {
+    fn from(failure: Failure) -> Self {
+        if failure.is_missing { Unusable::Broken(failure.text) } else { Unusable::NoAnswer(failure.text) }
+    }
 }
 
 impl ObjectSnapshots {
     /// Over a store; `handle` runs what is slow.
     pub fn new(store: Arc<dyn ObjectStore>, place: SnapshotPlace, clock: Arc<dyn Clock>, handle: Handle) -> Self {
-        ObjectSnapshots { store, place, clock, handle, segments: Vec::new(), segments_to: 0, saving: None }
+        ObjectSnapshots { store, place, clock, handle, segments: Vec::new(), segments_to: 0, saving: None, watch: SnapshotWatch::default() }
+    }
+
+    /// Shows what becomes of the snapshots.
+    pub fn watch(&self) -> SnapshotWatch {
+        self.watch.clone()
     }
 
     /// Says that something will now be published beyond the newest snapshot: it is no longer final.
@@ -68,19 +158,20 @@ impl ObjectSnapshots {
     pub fn reopen(&mut self, loaded: &Loaded) -> Result<(), IoError> {
         let head = SnapshotHead { is_final: false, rules: self.place.rules.clone(), ..loaded.head.clone() };
         let bytes = encode(&head, &loaded.body).map_err(|error| IoError::Fatal(error.to_string()))?;
-        let writer = self.writer();
-        self.handle.block_on(writer.put(&snapshot_name(head.offset), bytes)).map_err(IoError::Transient)
+        let objects = self.objects();
+        let put = async { objects.put(&snapshot_name(head.offset), bytes.into(), &Patience::none()).await };
+        self.handle.block_on(put).map_err(IoError::Transient)
     }
 
-    fn writer(&self) -> Writer {
-        Writer { store: Arc::clone(&self.store), place: self.place.clone() }
+    fn objects(&self) -> Objects {
+        Objects { store: Arc::clone(&self.store), place: self.place.clone() }
     }
 }
 
 impl SnapshotStore for ObjectSnapshots {
     fn load(&mut self) -> Result<Holdings, IoError> {
-        let writer = self.writer();
-        let holdings = self.handle.block_on(writer.newest()).map_err(IoError::Transient)?;
+        let objects = self.objects();
+        let holdings = self.handle.block_on(objects.newest()).map_err(IoError::Transient)?;
         if let Some(loaded) = &holdings.newest {
             self.segments = loaded.head.segments.clone();
             self.segments_to = loaded.head.offset;
@@ -89,20 +180,29 @@ impl SnapshotStore for ObjectSnapshots {
     }
 
     fn save(&mut self, snapshot: ToSave) {
-        let (sender, receiver) = sync_channel(1);
-        let (writer, segments, from, now) = (self.writer(), self.segments.clone(), self.segments_to, self.clock.now());
+        let (sender, receiver) = channel();
+        let (objects, segments, from) = (self.objects(), self.segments.clone(), self.segments_to);
+        let (clock, watch) = (Arc::clone(&self.clock), self.watch.clone());
         self.handle.spawn(async move {
-            let outcome = writer.save(snapshot, segments, from, now).await;
-            // The driver may have ended meanwhile; then nobody asks any more.
-            drop(sender.send(outcome));
+            let (now, begun) = (clock.now(), clock.monotonic());
+            let patience = Patience { asker: Some(sender), watch: watch.clone() };
+            let outcome = objects.save(snapshot, segments, from, now, &patience).await;
+            let duration = clock.monotonic().saturating_sub(begun);
+            watch.update(|figures| {
+                if let Ok(saved) = &outcome {
+                    figures.last = Some(Written { bytes: saved.bytes, duration, taken_at: now });
+                }
+                figures.trouble = None;
+            });
+            patience.answer(outcome);
         });
         self.saving = Some(receiver);
     }
 
     fn saved(&mut self) -> Option<Result<i64, IoError>> {
-        let outcome = match self.saving.as_ref()?.try_recv() {
+        let outcome = match self.saving.as_mut()?.try_recv() {
             Err(TryRecvError::Empty) => return None,
-            Err(TryRecvError::Disconnected) => Err("the task that saved it has ended".to_owned()),
+            Err(TryRecvError::Closed) => Err("the task that saved it has ended".to_owned()),
             Ok(outcome) => outcome,
         };
         self.saving = None;
@@ -115,26 +215,32 @@ impl SnapshotStore for ObjectSnapshots {
 }
 
 /// The slow part, which owns what it needs.
-struct Writer {
+struct Objects {
     store: Arc<dyn ObjectStore>,
     place: SnapshotPlace,
 }
 
-impl Writer {
+impl Objects {
     fn path(&self, name: &str) -> Path {
         let SnapshotPlace { stage, topic, partition, .. } = &self.place;
         Path::from_iter([stage.as_str(), topic.as_str(), &partition.to_string(), name])
     }
 
-    async fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), String> {
+    async fn put(&self, name: &str, payload: PutPayload, patience: &Patience) -> Result<(), String> {
         let path = self.path(name);
-        self.store.put(&path, PutPayload::from(bytes)).await.map(|_| ()).map_err(|error| format!("cannot write {path}: {error}"))
+        loop {
+            match self.store.put(&path, payload.clone()).await {
+                Ok(_) => return Ok(()),
+                Err(error) => patience.bear(Failure::new("write", &path, &error)).await?,
+            }
+        }
     }
 
-    async fn get(&self, name: &str) -> Result<Vec<u8>, String> {
+    async fn get(&self, name: &str) -> Result<Vec<u8>, Failure> {
         let path = self.path(name);
-        let result = self.store.get(&path).await.map_err(|error| format!("cannot read {path}: {error}"))?;
-        result.bytes().await.map(Vec::from).map_err(|error| format!("cannot read {path}: {error}"))
+        let failure = |error| Failure::new("read", &path, &error);
+        let result = self.store.get(&path).await.map_err(failure)?;
+        result.bytes().await.map(Vec::from).map_err(failure)
     }
 
     /// Names of the partition's objects.
@@ -156,7 +262,8 @@ impl Writer {
                     holdings.newest = Some(loaded);
                     break;
                 }
-                Err(reason) => {
+                Err(Unusable::NoAnswer(reason)) => return Err(reason),
+                Err(Unusable::Broken(reason)) => {
                     tracing::warn!(snapshot = name, reason, "a snapshot cannot be used");
                     holdings.broken.push(format!("{name}: {reason}"));
                 }
@@ -165,47 +272,61 @@ impl Writer {
         Ok(holdings)
     }
 
-    async fn load(&self, name: &str) -> Result<Loaded, String> {
-        let (head, body) = decode(&self.get(name).await?).map_err(|error| error.to_string())?;
+    async fn load(&self, name: &str) -> Result<Loaded, Unusable> {
+        let (head, body) = decode(&self.get(name).await?).map_err(|error| Unusable::Broken(error.to_string()))?;
         let mut segments = Vec::new();
         for segment in &head.segments {
             let bytes = self.get(&segment.name).await?;
             if (bytes.len() as u64, xxh3_64(&bytes)) != (segment.bytes, segment.checksum) {
-                return Err(format!("{} is damaged", segment.name));
+                return Err(Unusable::Broken(format!("{} is damaged", segment.name)));
             }
             segments.push(bytes);
         }
         Ok(Loaded { head, body, segments })
     }
 
-    async fn save(&self, snapshot: ToSave, mut segments: Vec<SegmentRef>, from: i64, now: Timestamp) -> Result<Saved, String> {
+    async fn save(
+        &self,
+        snapshot: ToSave,
+        mut segments: Vec<SegmentRef>,
+        from: i64,
+        now: Timestamp,
+        patience: &Patience,
+    ) -> Result<Saved, String> {
         let ToSave { offset, is_final, state } = snapshot;
         segments.retain(|segment| segment.expires_day >= state.today);
+        let mut written = 0;
         if let Some(segment) = state.segment.filter(|segment| !segment.bytes.is_empty()) {
-            let joined = self.join(&mut segments, segment.bytes).await?;
-            let first = joined.1.unwrap_or(from);
-            let name = format!("segment-{first:020}-{offset:020}.crd");
-            let expires_day = joined.2.max(segment.expires_day);
-            segments.push(SegmentRef { name: name.clone(), bytes: joined.0.len() as u64, checksum: xxh3_64(&joined.0), expires_day });
-            self.put(&name, joined.0).await?;
+            let (bytes, first, expires_day) = self.join(&mut segments, segment.bytes, patience).await?;
+            let name = format!("segment-{:020}-{offset:020}.crd", first.unwrap_or(from));
+            let (size, expires_day) = (bytes.len() as u64, expires_day.max(segment.expires_day));
+            segments.push(SegmentRef { name: name.clone(), bytes: size, checksum: xxh3_64(&bytes), expires_day });
+            self.put(&name, bytes.into(), patience).await?;
+            written += size;
         }
         let SnapshotPlace { stage, topic, partition, log_id, rules } = self.place.clone();
         let head = SnapshotHead { stage, topic, partition, log_id, offset, rules, is_final, written_at: now, segments: segments.clone() };
         let bytes = encode(&head, &state.body).map_err(|error| error.to_string())?;
-        self.put(&snapshot_name(offset), bytes).await?;
+        written += bytes.len() as u64;
+        self.put(&snapshot_name(offset), bytes.into(), patience).await?;
         if let Err(reason) = self.clean(offset).await {
             tracing::warn!(reason, "old snapshots cannot be removed yet");
         }
-        Ok(Saved { offset, segments })
+        Ok(Saved { offset, segments, bytes: written })
     }
 
     /// Joins the new bytes with the last segments as long as those are not more than twice as large: so there are only
     /// about log2(size) segments, and each byte is rewritten as often. Returns the bytes, the first offset and the latest expiry.
-    async fn join(&self, segments: &mut Vec<SegmentRef>, new: Vec<u8>) -> Result<(Vec<u8>, Option<i64>, i64), String> {
+    async fn join(&self, segments: &mut Vec<SegmentRef>, new: Vec<u8>, patience: &Patience) -> Result<(Vec<u8>, Option<i64>, i64), String> {
         let (mut parts, mut size, mut first, mut expires) = (vec![new], 0, None, i64::MIN);
         size += parts[0].len() as u64;
         while let Some(last) = segments.pop_if(|last| last.bytes <= 2 * size) {
-            parts.push(self.get(&last.name).await?);
+            loop {
+                match self.get(&last.name).await {
+                    Ok(bytes) => break parts.push(bytes),
+                    Err(failure) => patience.bear(failure).await?,
+                }
+            }
             size += last.bytes;
             expires = expires.max(last.expires_day);
             first = last.name.get(8..28).and_then(|text| text.parse().ok());
@@ -222,7 +343,8 @@ impl Writer {
         let (gone, kept) = ours.split_at(ours.len().saturating_sub(KEPT));
         let mut needed = BTreeSet::new();
         for name in kept.iter().copied().chain(names.iter().filter(|name| name.starts_with("snapshot-") && **name > newest)) {
-            let (head, _) = decode(&self.get(name).await?).map_err(|error| error.to_string())?;
+            let bytes = self.get(name).await.map_err(|failure| failure.text)?;
+            let (head, _) = decode(&bytes).map_err(|error| error.to_string())?;
             needed.extend(head.segments.into_iter().map(|segment| segment.name));
         }
         let unneeded = names.iter().filter(|name| name.starts_with("segment-") && !needed.contains(*name));
@@ -253,8 +375,16 @@ mod tests {
     }
 
     fn save(store: &mut ObjectSnapshots, offset: i64) {
+        begin(store, offset);
+        await_saved(store, offset);
+    }
+
+    fn begin(store: &mut ObjectSnapshots, offset: i64) {
         let segment = Some(Segment { bytes: vec![offset as u8; 10], expires_day: 100 });
         store.save(ToSave { offset, is_final: false, state: StageState { body: offset.to_string().into_bytes(), segment, today: 5 } });
+    }
+
+    fn await_saved(store: &mut ObjectSnapshots, offset: i64) {
         loop {
             match store.saved() {
                 Some(outcome) => break assert_eq!(outcome.unwrap(), offset),
@@ -293,6 +423,26 @@ mod tests {
         let holdings = open(directory.path(), runtime.handle()).load().unwrap();
         assert_eq!(holdings.newest.unwrap().head.offset, 19);
         assert_eq!(holdings.broken.len(), 1);
+    }
+
+    #[test]
+    fn a_save_waits_for_a_store_that_is_away_and_says_so() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = open(directory.path(), runtime.handle());
+        // A file where the directory should be: the store fails as a full disk does.
+        std::fs::write(directory.path().join("meter"), b"").unwrap();
+        begin(&mut store, 7);
+        while store.watch().get().trouble.is_none() {
+            assert!(store.saved().is_none());
+            std::thread::yield_now();
+        }
+        std::fs::remove_file(directory.path().join("meter")).unwrap();
+        await_saved(&mut store, 7);
+        let figures = store.watch().get();
+        assert_eq!(figures.trouble, None);
+        assert!(figures.last.unwrap().bytes > 10, "{figures:?}");
+        assert_eq!(open(directory.path(), runtime.handle()).load().unwrap().newest.unwrap().head.offset, 7);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ingest::codec::USAGE_EVENT_V1;
 use ingest::kafka::{Admin, NewTopic};
 use ingest::registry::{Compatibility, RegistryClient};
+use tokio::runtime::Runtime;
 
 use super::{ConfigArg, io_runtime, start_logging};
 use crate::config::{Config, Rules};
@@ -81,8 +82,9 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             findings.bad(&format!("kafka: {error:#}"));
         }
         check_registry(&config, &mut findings);
-        check_state(&config, &mut findings);
-        check_clickhouse(&config, &mut findings)?;
+        let runtime = io_runtime()?;
+        check_state(&config, &runtime, &mut findings);
+        check_clickhouse(&config, &runtime, &mut findings)?;
     }
     println!("{} errors, {} warnings", findings.errors, findings.warnings);
     Ok(if findings.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -186,15 +188,14 @@ fn check_registry(config: &Config, findings: &mut Findings) {
     }
 }
 
-fn check_state(config: &Config, findings: &mut Findings) {
-    match connect::state(config) {
+fn check_state(config: &Config, runtime: &Runtime, findings: &mut Findings) {
+    match connect::state(config, runtime.handle()) {
         Ok(_) => findings.good(&format!("state at {}", config.state.url)),
-        Err(error) => findings.bad(&format!("{error:#}")),
+        Err(error) => findings.bad(&error.to_string()),
     }
 }
 
-fn check_clickhouse(config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
-    let runtime = io_runtime()?;
+fn check_clickhouse(config: &Config, runtime: &Runtime, findings: &mut Findings) -> anyhow::Result<()> {
     let server = clickhouse(config)?;
     match runtime.block_on(server.ping()) {
         // The database is made by the first start.

@@ -6,7 +6,9 @@ use std::time::Duration;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 
-use super::{Config, Secret, Security};
+use schemas::Secret;
+
+use super::{Config, Security};
 
 /// The file with every default.
 const DEFAULTS: &str = include_str!("../../cost-rhythm.toml");
@@ -132,6 +134,13 @@ fn check(config: &Config) -> Result<(), ConfigError> {
             "needs kafka.username and COST_RHYTHM__KAFKA__PASSWORD or kafka.password_file",
         );
     }
+    if let Some(secret) = config.state.properties.keys().find(|key| is_secret(key)) {
+        return fail(
+            "state.properties",
+            secret.clone(),
+            "is a secret, which does not belong here: set the variable that the store's own tools read, such as AWS_SECRET_ACCESS_KEY",
+        );
+    }
     if config.limits.max_series == 0 {
         return fail("limits.max_series", "0".to_owned(), "must be at least 1");
     }
@@ -149,6 +158,13 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         );
     }
     Ok(())
+}
+
+/// Is this setting of an object store one that opens it?
+fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    let parts = ["secret", "password", "token", "sas", "account_key", "master_key", "service_account_key", "credential"];
+    parts.iter().any(|part| key.contains(part)) || key.ends_with("access_key")
 }
 
 #[cfg(test)]
@@ -175,6 +191,12 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_the_object_store_are_taken_as_they_are() {
+        let config = with("[state]\nurl = \"s3://b/p\"\nproperties = { aws_region = \"eu-north-1\", aws_access_key_id = \"id\" }").unwrap();
+        assert_eq!(config.state.properties["aws_region"], "eu-north-1");
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_remedy() {
         for (text, named) in [
             ("[kafka]\nbroker = \"x\"", "broker"),
@@ -188,6 +210,8 @@ mod tests {
             ("[clickhouse]\npassword = \"x\"", "COST_RHYTHM__CLICKHOUSE__PASSWORD"),
             ("[[grouping_set]]\nname = \"A b\"\nkey = []", "grouping_set.name"),
             ("[[grouping_set]]\nname = \"x\"\nkey = [\"colour\"]", "colour"),
+            ("[state]\nproperties = { aws_secret_access_key = \"x\" }", "AWS_SECRET_ACCESS_KEY"),
+            ("[state]\nproperties = { azure_storage_account_key = \"x\" }", "azure_storage_account_key"),
             ("[kafka", "c.toml"),
         ] {
             let error = with(text).unwrap_err().to_string();

@@ -1,11 +1,9 @@
 //! The configuration file: read, checked as a whole before anything starts, every default in `cost-rhythm.toml`.
 
 mod load;
-mod secret;
 mod sections;
 
 pub use load::{ConfigError, load};
-pub use secret::Secret;
 pub use sections::*;
 
 use std::path::{Path, PathBuf};

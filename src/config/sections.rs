@@ -5,10 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use schemas::Dimension;
+use schemas::{Dimension, Secret};
 use serde::{Deserialize, Deserializer};
-
-use super::Secret;
 
 /// The whole file. Defaults are in the file that the program carries, `cost-rhythm.toml`, and nowhere else.
 #[derive(Clone, Debug, Deserialize)]
@@ -159,6 +157,8 @@ pub struct ClickHouseConfig {
 pub struct StateConfig {
     /// Directory or URL.
     pub url: String,
+    /// Settings of the object store.
+    pub properties: BTreeMap<String, String>,
     /// Between snapshots.
     #[serde(deserialize_with = "duration")]
     pub snapshot_interval: Duration,

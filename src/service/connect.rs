@@ -9,8 +9,9 @@ use ingest::codec::{Decoder, DecoderOptions};
 use ingest::kafka::{Admin, KafkaConnection, Sasl, SaslMechanism, Security as KafkaSecurity, Tls};
 use ingest::registry::{RegistryOptions, SchemaRegistry};
 use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
+use runtime::state_store::{self, StateLocation, StateStoreError};
 use sinks::kafka::OutTopics;
+use tokio::runtime::Handle;
 
 use crate::config::{Config, Security};
 
@@ -31,8 +32,7 @@ pub fn kafka(config: &Config) -> anyhow::Result<KafkaConnection> {
             "SCRAM-SHA-512" => SaslMechanism::ScramSha512,
             other => bail!("CR-3003: kafka.sasl_mechanism = {other:?}: must be PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
         };
-        let password = ingest::kafka::Secret::new(kafka.password.reveal());
-        Ok(Sasl { mechanism, username: kafka.username.clone(), password, tls })
+        Ok(Sasl { mechanism, username: kafka.username.clone(), password: kafka.password.clone(), tls })
     };
     let security = match kafka.security {
         Security::Plaintext => KafkaSecurity::Plaintext,
@@ -111,7 +111,7 @@ pub fn registry_options(config: &Config) -> Option<RegistryOptions> {
     options.timeout = config.registry.timeout;
     if !config.registry.username.is_empty() {
         options.user = Some(config.registry.username.clone());
-        options.password = ingest::registry::Secret::new(config.registry.password.reveal());
+        options.password = config.registry.password.clone();
     }
     Some(options)
 }
@@ -124,19 +124,19 @@ pub fn decoder(registry: Option<SchemaRegistry>) -> anyhow::Result<Decoder> {
     Ok(Decoder::new(DecoderOptions { schemas: Vec::new(), registry })?)
 }
 
-/// Where snapshots go: a directory, made if it is not there, or a URL.
+/// Where snapshots go: a directory, made if it is not there, or a bucket. Tried out by writing and removing a small object.
 ///
 /// # Errors
-/// The directory cannot be made, or the URL's scheme is not built in.
-pub fn state(config: &Config) -> anyhow::Result<Arc<dyn ObjectStore>> {
-    let url = &config.state.url;
-    if url.contains("://") && !url.starts_with("file://") {
-        bail!(
-            "CR-3103: state.url = {url:?}: this build has the local file system only; use a directory (a mounted volume) or build with the object store's feature"
-        );
-    }
-    let path = config.resolve(url.trim_start_matches("file://").as_ref());
-    std::fs::create_dir_all(&path).with_context(|| format!("CR-3104: state.url = {url:?}: cannot make {}", path.display()))?;
-    let store = LocalFileSystem::new_with_prefix(&path).with_context(|| format!("CR-3104: state.url = {url:?}"))?;
-    Ok(Arc::new(store.with_fsync(true)))
+/// [`StateStoreError`]: what is wrong with `state.url`, and the remedy.
+pub fn state(config: &Config, handle: &Handle) -> Result<Arc<dyn ObjectStore>, StateStoreError> {
+    let state = &config.state;
+    let location = StateLocation { url: &state.url, base_dir: &config.base_dir, properties: &state.properties };
+    let store = state_store::open(&location, environment())?;
+    handle.block_on(state_store::probe(&state.url, &*store))?;
+    Ok(store)
+}
+
+/// The process's variables that are text.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }

@@ -37,11 +37,17 @@ impl Reported {
 
     /// Sentences that say what is being waited for.
     fn waits(&self) -> Vec<String> {
-        let partitions = self.partitions().into_iter().filter_map(|report| match report.status?.state {
-            DriverState::Waiting(reason) => Some(format!("{} {}: {reason}", report.stage, report.name)),
-            _ => None,
-        });
-        partitions.chain((self.trouble)()).collect()
+        let mut waits = Vec::new();
+        for PartitionReport { stage, name, status, snapshots, .. } in self.partitions() {
+            if let Some(DriverState::Waiting(reason)) = status.map(|status| status.state) {
+                waits.push(format!("{stage} {name}: {reason}"));
+            }
+            if let Some(reason) = snapshots.trouble {
+                waits.push(format!("{stage} {name}: a snapshot waits for the state store: {reason}"));
+            }
+        }
+        waits.extend((self.trouble)());
+        waits
     }
 }
 

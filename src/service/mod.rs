@@ -64,7 +64,7 @@ pub fn clickhouse(config: &Config) -> anyhow::Result<ClickHouse> {
         url: c.url.clone(),
         database: c.database.clone(),
         user: c.username.clone(),
-        password: sinks::clickhouse::Secret::new(c.password.reveal()),
+        password: c.password.clone(),
         tls_ca_file: ca_file,
         answer_timeout: c.timeout,
         ..ClickHouseOptions::default()
@@ -97,7 +97,7 @@ impl Service {
         let producer = Producer::start(&ProducerOptions { message_max_bytes: MESSAGE_MAX_BYTES, ..ProducerOptions::new(client.clone()) })?;
         let registry = connect::registry(config)?;
         let shared = Shared {
-            store: connect::state(config)?,
+            store: connect::state(config, handle)?,
             clock: Arc::new(SystemClock::default()),
             handle: handle.clone(),
             producer: producer.clone(),

@@ -12,6 +12,7 @@ use object_store::ObjectStore;
 use runtime::io::{Clock, Outbox, TableSink};
 use runtime::object_snapshots::{ObjectSnapshots, SnapshotPlace};
 use runtime::recovery::{Situation, Start, decide};
+use runtime::snapshot_watch::{SnapshotFigures, SnapshotWatch};
 use runtime::status::StatusCell;
 use runtime::store::SnapshotStore;
 use runtime::{Driver, DriverOptions, DriverState, Stage, StageError};
@@ -53,6 +54,7 @@ struct Running {
     stop: Arc<AtomicBool>,
     abandoned: Arc<AtomicBool>,
     status: StatusCell,
+    snapshots: SnapshotWatch,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -82,6 +84,8 @@ pub struct PartitionReport {
     pub name: TopicPartition,
     /// Its driver's condition; `None` when it was refused.
     pub status: Option<runtime::DriverStatus>,
+    /// What its snapshots are doing.
+    pub snapshots: SnapshotFigures,
     /// Why a person must look at it.
     pub refused: Option<String>,
 }
@@ -104,12 +108,14 @@ impl Partitions {
             stage,
             name: name.clone(),
             status: Some(running.status.get()),
+            snapshots: running.snapshots.get(),
             refused: None,
         });
         let refused = state.refused.iter().map(|(name, reason)| PartitionReport {
             stage,
             name: name.clone(),
             status: None,
+            snapshots: SnapshotFigures::default(),
             refused: Some(reason.clone()),
         });
         let mut reports: Vec<PartitionReport> = running.chain(refused).collect();
@@ -175,6 +181,7 @@ impl Partitions {
 
     fn spawn(&self, recovered: Recovered, log: KafkaPartition, name: &TopicPartition) -> std::io::Result<Running> {
         let around = Arc::clone(&self.around);
+        let snapshots = recovered.store.watch();
         let driver = Driver::new(
             recovered.stage,
             Box::new(log),
@@ -194,7 +201,7 @@ impl Partitions {
                 Err(error) => tracing::error!(stage, partition = %shown, %error, "partition stopped"),
             }
         })?;
-        Ok(Running { stop, abandoned, status, thread: Some(thread) })
+        Ok(Running { stop, abandoned, status, snapshots, thread: Some(thread) })
     }
 }
 

@@ -1,27 +1,11 @@
 //! How to reach a cluster: the settings that every client of it shares.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use rdkafka::ClientConfig;
+use schemas::Secret;
 
 use super::KafkaError;
-
-/// A password. Never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a password.
-    pub fn new(password: impl Into<String>) -> Self {
-        Secret(password.into())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
-    }
-}
 
 /// TLS towards the brokers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -176,7 +160,7 @@ impl Sasl {
             SaslMechanism::ScramSha256 => "SCRAM-SHA-256",
             SaslMechanism::ScramSha512 => "SCRAM-SHA-512",
         };
-        config.set("sasl.mechanisms", mechanism).set("sasl.username", &self.username).set("sasl.password", &self.password.0);
+        config.set("sasl.mechanisms", mechanism).set("sasl.username", &self.username).set("sasl.password", self.password.reveal());
         match &self.tls {
             None => {
                 config.set("security.protocol", "sasl_plaintext");
@@ -202,7 +186,7 @@ impl Tls {
             }
         }
         if let Some(password) = &self.key_password {
-            config.set("ssl.key.password", &password.0);
+            config.set("ssl.key.password", password.reveal());
         }
     }
 }

@@ -27,7 +27,7 @@ mod rebalance;
 
 pub use admin::{Admin, NewTopic, TopicDescription, TopicSettings};
 pub use assignment::{AssignedPartition, AssignmentHandler, StartAt, TopicPartition};
-pub use connection::{KafkaConnection, Sasl, SaslMechanism, Secret, Security, Tls};
+pub use connection::{KafkaConnection, Sasl, SaslMechanism, Security, Tls};
 pub use error::KafkaError;
 pub use group::{ConsumerHandle, GroupConsumer};
 pub use options::ConsumerOptions;

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use schemas::Secret;
 use serde::Deserialize;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, http};
@@ -71,7 +72,7 @@ pub(super) struct Registered {
 pub struct RegistryClient {
     agent: Agent,
     base: String,
-    authorization: Option<super::Secret>,
+    authorization: Option<Secret>,
 }
 
 impl RegistryClient {
@@ -106,7 +107,7 @@ impl RegistryClient {
             .build();
         let authorization = options.user.as_ref().map(|user| {
             let credentials = STANDARD.encode(format!("{user}:{}", options.password.reveal()));
-            super::Secret::new(format!("Basic {credentials}"))
+            Secret::new(format!("Basic {credentials}"))
         });
         Ok(RegistryClient { agent: config.new_agent(), base, authorization })
     }

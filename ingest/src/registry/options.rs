@@ -1,29 +1,9 @@
 //! How the registry is reached.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Text that is never printed.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps a text from being printed.
-    pub fn new(text: impl Into<String>) -> Self {
-        Secret(text.into())
-    }
-
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
+use schemas::Secret;
 
 /// How the registry is reached, and how much of it is remembered.
 #[derive(Clone, Debug)]

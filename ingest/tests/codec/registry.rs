@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use bumpalo::Bump;
 use ingest::codec::{Decoded, Decoder, DecoderOptions, USAGE_EVENT_V1};
-use ingest::registry::{Compatibility, RegistryClient, RegistryError, RegistryOptions, RegistryState, SchemaRegistry, Secret};
+use ingest::registry::{Compatibility, RegistryClient, RegistryError, RegistryOptions, RegistryState, SchemaRegistry};
+use schemas::Secret;
 use serde_json::json;
 
 use super::equivalence::avro_body;

@@ -41,7 +41,7 @@ impl ClickHouse {
             .with_user(&options.user)
             .with_compression(compression)
             .with_product_info("cost-rhythm", env!("CARGO_PKG_VERSION"));
-        if !options.password.reveal().is_empty() {
+        if !options.password.is_empty() {
             client = client.with_password(options.password.reveal());
         }
         Ok(ClickHouse { client, options })

@@ -47,7 +47,7 @@ pub use client::ClickHouse;
 pub use error::ClickHouseError;
 pub use fault::Fault;
 pub use migrations::Migrated;
-pub use options::{ClickHouseOptions, Compression, Secret, SinkOptions};
+pub use options::{ClickHouseOptions, Compression, SinkOptions};
 pub use sink::{ClickHouseHandle, ClickHouseSink, ClickHouseTableSink, LeftBehind};
 pub use state::SinkState;
 pub use writer::SinkObserver;

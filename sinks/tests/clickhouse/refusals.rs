@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use runtime::io::{IoError, Table, TableSink};
-use schemas::Money;
-use sinks::clickhouse::{ClickHouse, ClickHouseError, ClickHouseHandle, ClickHouseOptions, ClickHouseSink, Fault, Secret};
+use schemas::{Money, Secret};
+use sinks::clickhouse::{ClickHouse, ClickHouseError, ClickHouseHandle, ClickHouseOptions, ClickHouseSink, Fault};
 
 use crate::samples::{bytes_of, total};
 use crate::server::{PASSWORD, batch, database, options, sink_options, text, until_acknowledged};

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use engine::{Credentials, Engine, EngineOptions, find_library};
 use runtime::io::{RowBatch, Table, TableSink};
-use schemas::GroupingSet;
-use sinks::clickhouse::{ClickHouse, ClickHouseOptions, Secret, SinkOptions};
+use schemas::{GroupingSet, Secret};
+use sinks::clickhouse::{ClickHouse, ClickHouseOptions, SinkOptions};
 
 pub const PASSWORD: &str = "correct horse";
 

@@ -8,8 +8,13 @@
 //! `snapshot-OFFSET.crs` (see [`crate::snapshot`]) and `segment-FROM-TO.crd` (immutable, opaque). Writing a new snapshot never touches an
 //! older one; the last two are kept, and the segments that they name. Contents are a function of the log, so that two owners
 //! who overlap write the same thing under the same name.
+//!
+//! Only the latest owner removes anything: `owner` names who has loaded last, and a former one that lives on (a zombie) would take away what
+//! the new one has written and not named in a snapshot yet. One who has looked at `owner` just before the new one came removes only what its own
+//! newest snapshot does not need, and that snapshot is what the new one then loads.
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +63,8 @@ pub struct ObjectSnapshots {
     segments_to: i64,
     saving: Option<Receiver<Result<Saved, String>>>,
     watch: SnapshotWatch,
+    /// This owner, as nobody else is named.
+    owner: u64,
 }
 
 struct Saved {
@@ -143,7 +150,9 @@ impl From<Failure> for Unusable {
 impl ObjectSnapshots {
     /// Over a store; `handle` runs what is slow.
     pub fn new(store: Arc<dyn ObjectStore>, place: SnapshotPlace, clock: Arc<dyn Clock>, handle: Handle) -> Self {
-        ObjectSnapshots { store, place, clock, handle, segments: Vec::new(), segments_to: 0, saving: None, watch: SnapshotWatch::default() }
+        let owner = RandomState::new().hash_one(clock.now());
+        let watch = SnapshotWatch::default();
+        ObjectSnapshots { store, place, clock, handle, segments: Vec::new(), segments_to: 0, saving: None, watch, owner }
     }
 
     /// Shows what becomes of the snapshots.
@@ -164,14 +173,18 @@ impl ObjectSnapshots {
     }
 
     fn objects(&self) -> Objects {
-        Objects { store: Arc::clone(&self.store), place: self.place.clone() }
+        Objects { store: Arc::clone(&self.store), place: self.place.clone(), owner: format!("{:016x}", self.owner) }
     }
 }
 
 impl SnapshotStore for ObjectSnapshots {
     fn load(&mut self) -> Result<Holdings, IoError> {
         let objects = self.objects();
-        let holdings = self.handle.block_on(objects.newest()).map_err(IoError::Transient)?;
+        let claimed_and_read = async {
+            objects.claim().await?;
+            objects.newest().await
+        };
+        let holdings = self.handle.block_on(claimed_and_read).map_err(IoError::Transient)?;
         if let Some(loaded) = &holdings.newest {
             self.segments = loaded.head.segments.clone();
             self.segments_to = loaded.head.offset;
@@ -218,7 +231,11 @@ impl SnapshotStore for ObjectSnapshots {
 struct Objects {
     store: Arc<dyn ObjectStore>,
     place: SnapshotPlace,
+    owner: String,
 }
+
+/// The object that names the latest owner.
+const OWNER: &str = "owner";
 
 impl Objects {
     fn path(&self, name: &str) -> Path {
@@ -241,6 +258,16 @@ impl Objects {
         let failure = |error| Failure::new("read", &path, &error);
         let result = self.store.get(&path).await.map_err(failure)?;
         result.bytes().await.map(Vec::from).map_err(failure)
+    }
+
+    /// From now on, nobody who has loaded before removes anything. To be done before anything is read.
+    async fn claim(&self) -> Result<(), String> {
+        self.put(OWNER, self.owner.clone().into(), &Patience::none()).await
+    }
+
+    async fn is_latest_owner(&self) -> Result<bool, String> {
+        let named = self.get(OWNER).await.map_err(|failure| failure.text)?;
+        Ok(named == self.owner.as_bytes())
     }
 
     /// Names of the partition's objects.
@@ -335,9 +362,12 @@ impl Objects {
         Ok((parts.concat(), first, expires))
     }
 
-    /// Removes all but the last snapshots up to `offset` and the segments that none of the remaining ones names.
+    /// The latest owner removes all but the last snapshots up to `offset` and the segments that none of the remaining ones names.
     async fn clean(&self, offset: i64) -> Result<(), String> {
         let names = self.names().await?;
+        if !self.is_latest_owner().await? {
+            return Ok(());
+        }
         let newest = snapshot_name(offset);
         let ours: Vec<&String> = names.iter().filter(|name| name.starts_with("snapshot-") && **name <= newest).collect();
         let (gone, kept) = ours.split_at(ours.len().saturating_sub(KEPT));

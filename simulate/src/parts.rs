@@ -167,13 +167,19 @@ pub(crate) struct SimClock {
 }
 
 impl SimClock {
-    /// Lets the process's tasks run for a moment.
+    /// Lets the process's tasks run for a moment: mostly too short for a whole snapshot, so that those of two processes interleave.
     pub(crate) fn run_tasks(&self) {
+        let (turns, pauses) = {
+            let mut world = self.world.lock();
+            (1 + world.dice.below(4), world.dice.per_mille(200))
+        };
         self.tasks.block_on(async {
-            for _ in 0..8 {
+            for _ in 0..turns {
                 tokio::task::yield_now().await;
             }
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            if pauses {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
         });
     }
 }

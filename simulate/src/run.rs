@@ -105,12 +105,12 @@ impl Run<'_> {
         self.bury();
         self.assign()?;
         match choice {
-            0..=7 if is_chaos => self.disturb()?,
-            0..=45 => {
+            0..=9 if is_chaos => self.disturb()?,
+            0..=120 => {
                 let process = self.choose(self.processes.len());
                 self.processes[process].clock.run_tasks();
             }
-            46..=300 => self.world.lock().progress(),
+            121..=350 => self.world.lock().progress(),
             _ => self.step(),
         }
         Ok(())

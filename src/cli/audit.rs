@@ -68,7 +68,7 @@ pub(super) fn print(report: &Report) -> ExitCode {
 fn audit(config: &Config, runtime: &Runtime, range: Range, wait: Duration, limit: usize) -> anyhow::Result<Report> {
     let server = clickhouse(config)?;
     let query = |sql: &str| runtime.block_on(server.query_rows(sql, "TabSeparated"));
-    let client = connect::kafka(config)?.client_config()?;
+    let client = connect::kafka_client(config)?;
     let topic = config.kafka.topic(&config.kafka.events_topic);
     let registry = connect::registry_options(config).map(|options| RegistryClient::new(&options)).transpose()?;
     let mut recount = new_recount(config, move |id| match &registry {

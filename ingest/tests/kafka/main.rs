@@ -4,3 +4,4 @@
 #[allow(dead_code, reason = "shared with other packages' tests")]
 mod broker;
 mod reading;
+mod secured;

@@ -41,7 +41,7 @@ usage: scripts/kafka.sh COMMAND
                                  KAFKA_USERNAME and KAFKA_PASSWORD as shell assignments
   topic create NAME [--partitions N] [--replication N] [--config KEY=VALUE]...
   topic list | describe [NAME] | delete NAME
-  topics                         create the four topics of Cost Rhythm (settings: docker/create-topics.sh)
+  topics                         create the four topics of Cost Rhythm (settings: docker/topics.conf)
   tool CLASS [ARGUMENT...]       run a class of Kafka's, e.g. org.apache.kafka.tools.consumer.ConsoleConsumer
 
 environment

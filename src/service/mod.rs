@@ -5,6 +5,7 @@ pub mod http;
 pub mod metrics;
 pub mod partitions;
 pub mod signals;
+pub mod topics;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,8 +27,8 @@ use tokio::runtime::Handle;
 
 use self::connect::Cluster;
 use self::http::Reported;
-use self::partitions::{Partitions, Surroundings};
 use self::metrics::{Metrics, QueueLevel, Sources};
+use self::partitions::{Partitions, Surroundings};
 use crate::config::{Config, Prefer, Rules};
 use crate::stages::{MeterFactory, MonitorFactory, StageFactory};
 
@@ -98,9 +99,9 @@ impl Service {
         // A dead letter is larger than the message it is of; topics bound the size, not the client.
         let producer = Producer::start(&ProducerOptions { message_max_bytes: MESSAGE_MAX_BYTES, ..ProducerOptions::new(client.clone()) })?;
         let registry = connect::registry(config)?;
-        let shared = Shared {
         let decoder = connect::decoder(registry.clone())?;
         let unknown_fields = decoder.unknown_fields().clone();
+        let shared = Shared {
             store: connect::state(config, handle)?,
             clock: Arc::new(SystemClock::default()),
             handle: handle.clone(),
@@ -188,7 +189,6 @@ impl Service {
     }
 }
 
-struct Shared {
 fn queue_levels(tables: ClickHouseHandle, producer: Producer) -> Box<dyn Fn() -> Vec<QueueLevel> + Send + Sync> {
     Box::new(move || {
         vec![
@@ -198,6 +198,7 @@ fn queue_levels(tables: ClickHouseHandle, producer: Producer) -> Box<dyn Fn() ->
     })
 }
 
+struct Shared {
     store: Arc<dyn ObjectStore>,
     clock: Arc<dyn Clock>,
     handle: Handle,

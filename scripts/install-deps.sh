@@ -11,7 +11,7 @@ groups (default: all of them)
   build    compiler, cmake, pkg-config and the headers that librdkafka's build wants
   engine   npm and tar, to fetch the embedded ClickHouse library
   stack    python3 with virtual environments, to check the container stack
-  kafka    Java 17, Maven, curl and python3, to run Apache Kafka and the schema registry
+  kafka    Java 17, Maven, curl, openssl and python3, to run Apache Kafka and the schema registry
 
 The Rust toolchain is not a Debian package: rustup installs what rust-toolchain.toml names.
 TEXT
@@ -58,6 +58,8 @@ group_kafka() {
     want_command mvn maven
     want_command curl curl
     want_command python3 python3
+    # Certificates of `kafka.sh up --sasl`.
+    want_command openssl openssl
 }
 
 group_stack() {

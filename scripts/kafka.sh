@@ -2,7 +2,7 @@
 # Apache Kafka (KRaft) and a schema registry on this machine, from Maven artifacts, for tests and local use.
 # `scripts/kafka.sh help` says how. A cluster is a directory: everything about it (ports, data, logs, pids) is in
 # KAFKA_DIR, so several clusters live side by side and `down` knows exactly what to stop.
-# Plain text on 127.0.0.1 only: TLS and SASL are settings of the client, and are not set up here.
+# On 127.0.0.1 only, in plain text; with --sasl there is a second listener with TLS and SCRAM-SHA-512 beside it.
 set -euo pipefail
 
 readonly KAFKA_VERSION=4.1.1
@@ -11,6 +11,7 @@ readonly SCALA_VERSION=2.13
 readonly LOG4J_VERSION=2.24.3
 readonly REGISTRY_VERSION=2.6.13.Final
 readonly HOST=127.0.0.1
+readonly SASL_USER=cost-rhythm
 
 script_directory=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 project=$(dirname "$script_directory")
@@ -29,15 +30,18 @@ usage() {
 usage: scripts/kafka.sh COMMAND
 
   install                        fetch Kafka and the registry into the cache (once per machine)
-  up [--nodes N] [--registry]    start a cluster, wait until it serves; again: does nothing, or adds the registry
+  up [--nodes N] [--registry] [--sasl]
+                                 start a cluster, wait until it serves; again: does nothing, or adds the registry.
+                                 --sasl: also listen with TLS (a private authority) and SCRAM-SHA-512; only for a new one
   down [--wipe]                  stop it (SIGTERM, then SIGKILL); --wipe also deletes KAFKA_DIR
   restart [--hard] [--node I]    stop and start the brokers; --hard kills without warning; --node: only this one
   stop-node I [--hard]           stop one broker, start-node I starts it again
   status                         what runs where; exit 0 if all of it runs, 1 if not
-  env                            KAFKA_BROKERS and SCHEMA_REGISTRY_URL as shell assignments
+  env                            KAFKA_BROKERS, SCHEMA_REGISTRY_URL and, with --sasl, KAFKA_SASL_BROKERS, KAFKA_CA_FILE,
+                                 KAFKA_USERNAME and KAFKA_PASSWORD as shell assignments
   topic create NAME [--partitions N] [--replication N] [--config KEY=VALUE]...
   topic list | describe [NAME] | delete NAME
-  topics                         create the four topics of Cost Rhythm (settings: docker/create-topics.sh)
+  topics                         create the four topics of Cost Rhythm (settings: docker/topics.conf)
   tool CLASS [ARGUMENT...]       run a class of Kafka's, e.g. org.apache.kafka.tools.consumer.ConsoleConsumer
 
 environment
@@ -134,14 +138,15 @@ put_in_place() {
 
 # ---------------------------------------------------------------------------------------------------- cluster file
 
-# $KAFKA_DIR/cluster.env, written once by the first `up`: CLUSTER_ID, NODES, BROKER_PORTS, CONTROLLER_PORTS, and
-# REGISTRY once a registry was asked for.
+# $KAFKA_DIR/cluster.env, written once by the first `up`: CLUSTER_ID, NODES, BROKER_PORTS, CONTROLLER_PORTS, with --sasl
+# SASL_PORTS and SASL_PASSWORD, and REGISTRY_ON once a registry was asked for.
 load_cluster() {
     [[ -f $KAFKA_DIR/cluster.env ]] || return 1
     # shellcheck disable=SC1091
     source "$KAFKA_DIR/cluster.env"
     read -r -a broker_ports <<<"$BROKER_PORTS"
     read -r -a controller_ports <<<"$CONTROLLER_PORTS"
+    read -r -a sasl_ports <<<"${SASL_PORTS:-}"
 }
 
 need_cluster() {
@@ -178,18 +183,26 @@ PYTHON
 }
 
 create_cluster() {
-    local nodes=$1 wanted_port=${KAFKA_PORT:-9092} ports
+    local nodes=$1 sasl=$2 wanted_port=${KAFKA_PORT:-9092} ports
     need_number KAFKA_PORT "$wanted_port"
     mkdir -p "$KAFKA_DIR"
-    read -r -a ports < <(free_ports $((2 * nodes)))
-    [[ ${#ports[@]} -eq $((2 * nodes)) ]] || fail "no free ports for $nodes brokers"
+    read -r -a ports < <(free_ports $((3 * nodes)))
+    [[ ${#ports[@]} -eq $((3 * nodes)) ]] || fail "no free ports for $nodes brokers"
     broker_ports=("${ports[@]:0:nodes}")
-    controller_ports=("${ports[@]:nodes}")
+    controller_ports=("${ports[@]:nodes:nodes}")
+    sasl_ports=()
+    SASL_PASSWORD=
+    if [[ -n $sasl ]]; then
+        sasl_ports=("${ports[@]:2*nodes}")
+        SASL_PASSWORD=$(openssl rand -hex 16)
+        create_certificates
+    fi
     if [[ $wanted_port -ne 0 ]]; then broker_ports[0]=$wanted_port; fi
     CLUSTER_ID=$(python3 -c 'import base64, uuid; print(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A", 1))')
     NODES=$nodes
     BROKER_PORTS=${broker_ports[*]}
     CONTROLLER_PORTS=${controller_ports[*]}
+    SASL_PORTS=${sasl_ports[*]}
     REGISTRY_ON=
     save_cluster
 }
@@ -200,9 +213,25 @@ CLUSTER_ID=$CLUSTER_ID
 NODES=$NODES
 BROKER_PORTS='$BROKER_PORTS'
 CONTROLLER_PORTS='$CONTROLLER_PORTS'
+SASL_PORTS='${SASL_PORTS:-}'
+SASL_PASSWORD=${SASL_PASSWORD:-}
 REGISTRY_ON=${REGISTRY_ON:-}
 TEXT
     mv "$KAFKA_DIR/cluster.env.new" "$KAFKA_DIR/cluster.env"
+}
+
+# An authority of the cluster's own, and a certificate for this machine's loopback that it has signed.
+create_certificates() {
+    local tls=$KAFKA_DIR/tls log=$KAFKA_DIR/tls/openssl.log
+    mkdir -p "$tls"
+    {
+        openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj '/CN=cost-rhythm test authority' -keyout "$tls/ca.key" -out "$tls/ca.pem" &&
+            openssl req -newkey rsa:2048 -nodes -subj "/CN=$HOST" -keyout "$tls/broker.key" -out "$tls/broker.csr" &&
+            openssl x509 -req -in "$tls/broker.csr" -CA "$tls/ca.pem" -CAkey "$tls/ca.key" -CAcreateserial -days 3650 \
+                -extfile <(echo "subjectAltName=IP:$HOST,DNS:localhost") -out "$tls/broker.pem"
+    } >"$log" 2>&1 || { tail -n 20 "$log" >&2; fail "openssl cannot make the certificates"; }
+    # As Kafka reads PEM: key and certificates in one file.
+    cat "$tls/broker.key" "$tls/broker.pem" >"$tls/keystore.pem"
 }
 
 # ---------------------------------------------------------------------------------------------------- processes
@@ -275,8 +304,16 @@ node_directory() { echo "$KAFKA_DIR/node-$1"; }
 node_pid_file() { echo "$(node_directory "$1")/pid"; }
 
 write_node_config() {
-    local node=$1 directory voters='' index replication
+    local node=$1 directory voters='' index replication listener='' sasl='' map=''
     directory=$(node_directory "$node")
+    if [[ -n ${SASL_PORTS:-} ]]; then
+        listener=,SASL_SSL://$HOST:${sasl_ports[node - 1]}
+        map=,SASL_SSL:SASL_SSL
+        sasl="sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+ssl.keystore.type=PEM
+ssl.keystore.location=$KAFKA_DIR/tls/keystore.pem"
+    fi
     mkdir -p "$directory"
     for ((index = 0; index < NODES; index++)); do
         voters+=${voters:+,}$((index + 1))@$HOST:${controller_ports[index]}
@@ -286,9 +323,10 @@ write_node_config() {
 process.roles=broker,controller
 node.id=$node
 controller.quorum.voters=$voters
-listeners=PLAINTEXT://$HOST:${broker_ports[node - 1]},CONTROLLER://$HOST:${controller_ports[node - 1]}
-advertised.listeners=PLAINTEXT://$HOST:${broker_ports[node - 1]}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://$HOST:${broker_ports[node - 1]}$listener,CONTROLLER://$HOST:${controller_ports[node - 1]}
+advertised.listeners=PLAINTEXT://$HOST:${broker_ports[node - 1]}$listener
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT$map
+$sasl
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs=$directory/data
@@ -355,12 +393,13 @@ TEXT
 }
 
 start_node() {
-    local node=$1 directory
+    local node=$1 directory users=()
     directory=$(node_directory "$node")
     if running "$(node_pid_file "$node")"; then return; fi
     write_node_config "$node"
     if [[ ! -f $directory/data/meta.properties ]]; then
-        run_class kafka.tools.StorageTool format -t "$CLUSTER_ID" -c "$directory/server.properties" >"$directory/format.log" 2>&1 ||
+        if [[ -n ${SASL_PASSWORD:-} ]]; then users=(--add-scram "SCRAM-SHA-512=[name=$SASL_USER,password=$SASL_PASSWORD]"); fi
+        run_class kafka.tools.StorageTool format -t "$CLUSTER_ID" -c "$directory/server.properties" "${users[@]}" >"$directory/format.log" 2>&1 ||
             { tail -n 20 "$directory/format.log" >&2; fail "broker $node: formatting its storage failed"; }
     fi
     local deadline=$((SECONDS + 5))
@@ -452,26 +491,29 @@ lock_cluster() {
 }
 
 command_up() {
-    local nodes='' registry='' node wanted
+    local nodes='' registry='' sasl='' node wanted
     while [[ $# -gt 0 ]]; do
         case "$1" in
             --nodes) nodes=${2:-}; need_number --nodes "$nodes"; shift 2 ;;
             --registry) registry=yes; shift ;;
+            --sasl) sasl=yes; shift ;;
             *) fail "up: unknown argument '$1'" ;;
         esac
     done
     if [[ -n $nodes ]]; then ((nodes >= 1 && nodes <= 9)) || fail "--nodes must be 1 to 9, found $nodes"; fi
     need_commands java python3 flock setsid curl
+    if [[ -n $sasl ]]; then need_commands openssl; fi
     install_kafka
     if [[ -n $registry ]]; then install_registry; fi
     lock_cluster
     if load_cluster; then
         [[ -z $nodes || $nodes -eq $NODES ]] || fail "the cluster in $KAFKA_DIR has $NODES brokers, not $nodes: 'down --wipe' first, or another KAFKA_DIR"
+        [[ -z $sasl || -n ${SASL_PORTS:-} ]] || fail "the cluster in $KAFKA_DIR was made without --sasl: 'down --wipe' first, or another KAFKA_DIR"
         wanted=${KAFKA_PORT:-0}
         [[ $wanted -eq 0 || $wanted -eq ${broker_ports[0]} ]] ||
             fail "the cluster in $KAFKA_DIR is on port ${broker_ports[0]}, not $wanted: 'down --wipe' first, or another KAFKA_DIR"
     else
-        create_cluster "${nodes:-1}"
+        create_cluster "${nodes:-1}" "$sasl"
     fi
     if [[ -n $registry && -z ${REGISTRY_ON:-} ]]; then
         REGISTRY_ON=${REGISTRY_PORT:-8081}
@@ -512,7 +554,7 @@ command_down() {
     for ((node = 1; node <= NODES; node++)); do stop_process "broker $node" "$(node_pid_file "$node")"; done
     if [[ -n $wipe ]]; then
         # Only what this script made: KAFKA_DIR may be a directory that holds other things too.
-        rm -rf "$KAFKA_DIR"/node-[0-9]* "$KAFKA_DIR/registry" "$KAFKA_DIR/cluster.env" "$KAFKA_DIR/lock"
+        rm -rf "$KAFKA_DIR"/node-[0-9]* "$KAFKA_DIR/registry" "$KAFKA_DIR/tls" "$KAFKA_DIR/cluster.env" "$KAFKA_DIR/lock"
         rmdir "$KAFKA_DIR" 2>/dev/null || true
         say "wiped $KAFKA_DIR"
     fi
@@ -587,6 +629,14 @@ command_env() {
     need_cluster
     echo "KAFKA_BROKERS=$(brokers)"
     if [[ -n ${REGISTRY_ON:-} ]]; then echo "SCHEMA_REGISTRY_URL=$(registry_url)"; fi
+    if [[ -n ${SASL_PORTS:-} ]]; then
+        local port list=
+        for port in "${sasl_ports[@]}"; do list+=${list:+,}$HOST:$port; done
+        echo "KAFKA_SASL_BROKERS=$list"
+        echo "KAFKA_CA_FILE=$KAFKA_DIR/tls/ca.pem"
+        echo "KAFKA_USERNAME=$SASL_USER"
+        echo "KAFKA_PASSWORD=$SASL_PASSWORD"
+    fi
 }
 
 command_topic() {

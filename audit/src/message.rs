@@ -28,7 +28,7 @@ pub enum Outcome {
     Duplicate,
     /// Same identity, other meaning.
     Conflict,
-    /// More than 35 days older than the newest counted event of its partition.
+    /// Further behind the newest counted event of its partition than the horizon.
     Late,
     /// Not acceptable, or from the future.
     Rejected(Rejection),

@@ -10,10 +10,6 @@ use crate::{Account, AuditError, Decimal, Event, Granularity, GroupingSet, Measu
 
 /// Largest payload, bytes.
 const MAX_PAYLOAD: usize = 1 << 20;
-/// How far after the record's Kafka timestamp an event may lie.
-const FUTURE_US: i64 = 5 * 60 * 1_000_000;
-/// How far before the newest counted event an event may lie.
-const LATE_US: i64 = 35 * 24 * 3600 * 1_000_000;
 
 /// The values of a grouping set's dimensions.
 pub(crate) type Key = Vec<String>;
@@ -95,7 +91,7 @@ impl<'a> Recount<'a> {
         let outcome = match read(message, &mut self.schemas)?.and_then(|event| accept(event, message, &self.rules)) {
             Err(rejection) => Outcome::Rejected(rejection),
             Ok((event, price)) => {
-                let outcome = partition.judge(&event);
+                let outcome = partition.judge(&event, self.rules.horizon_us());
                 if outcome == Outcome::Counted {
                     count(&event, &price, partition, &self.rules.sets, &mut self.cells);
                 }
@@ -114,7 +110,8 @@ impl<'a> Recount<'a> {
     /// What the tables must hold after these messages.
     pub fn finish(self) -> Expected {
         let cut = self.partitions.values().filter(|p| p.account.first_offset > 0);
-        let partial_until = cut.filter_map(|p| p.first_timestamp_ms).max().map(|ms| ms * 1000 + FUTURE_US);
+        let partial_until =
+            cut.filter_map(|p| p.first_timestamp_ms).max().map(|ms| ms.saturating_mul(1000).saturating_add(self.rules.future_us()));
         let accounts = self.partitions.iter().map(|(number, p)| (*number, p.account)).collect();
         let letters = self.partitions.into_iter().flat_map(|(number, p)| p.dead_letters.into_iter().map(move |(at, r)| ((number, at), r)));
         Expected {
@@ -171,7 +168,7 @@ fn read(message: &Message, schemas: &mut Schemas<'_>) -> Result<Result<Event, Re
 
 /// The checks that need the price book and the record's Kafka timestamp.
 fn accept(event: Event, message: &Message, rules: &Rules) -> Result<(Event, Price), Rejection> {
-    if event.occurred_at_us > message.timestamp_ms.saturating_mul(1000).saturating_add(FUTURE_US) {
+    if event.occurred_at_us > message.timestamp_ms.saturating_mul(1000).saturating_add(rules.future_us()) {
         return Err(Rejection::new("occurred_at_in_future", crate::instant::show(event.occurred_at_us)));
     }
     let price = price(&event, &rules.book, rules.reported_first)?;
@@ -184,8 +181,8 @@ impl Partition {
     }
 
     /// Late, then duplicate or conflict; a counted event takes the id and moves the horizon.
-    fn judge(&mut self, event: &Event) -> Outcome {
-        if self.newest_us.is_some_and(|newest_us| event.occurred_at_us < newest_us - LATE_US) {
+    fn judge(&mut self, event: &Event, horizon_us: i64) -> Outcome {
+        if self.newest_us.is_some_and(|newest_us| event.occurred_at_us < newest_us.saturating_sub(horizon_us)) {
             return Outcome::Late;
         }
         let meaning = meaning::meaning(event);

@@ -1,6 +1,8 @@
 //! Each rule of the contract on cases worked out by hand.
 #![allow(clippy::unwrap_used, reason = "the lint does not see that helpers of tests are tests")]
 
+use std::time::Duration;
+
 use audit::{Expected, Granularity, GroupingSet, Message, Outcome, Recount, Rules};
 
 const BOOK: &str = r#"
@@ -181,6 +183,22 @@ fn late_and_future_are_judged_by_the_log() {
     let account = expected.accounts[&0];
     assert_eq!((account.counted, account.late, account.rejected, account.next_offset), (5, 2, 1, 8));
     assert_eq!(expected.dead_letters.values().map(|r| r.reason).collect::<Vec<_>>(), ["occurred_at_in_future", "too_late", "too_late"]);
+}
+
+#[test]
+fn horizon_and_future_are_those_of_the_rules() {
+    let at = |id: u32, time: &str| format!(r#"{{"event_id":"{id}","source":"s","occurred_at":"{time}",{GPT}}}"#);
+    let mut rules = Rules::new(&[BOOK], "UTC", GroupingSet::defaults()).unwrap();
+    (rules.horizon, rules.future) = (Duration::from_hours(48), Duration::from_hours(1));
+    let mut recount = Recount::new(rules, &[], |_| Ok(None)).unwrap();
+    let events = [
+        at(1, "2026-11-22T11:15:03Z"),        // an hour ahead
+        at(2, "2026-11-22T11:15:03.000001Z"), // and more
+        at(3, "2026-11-20T11:15:03Z"),        // two days behind
+        at(4, "2026-11-20T11:15:02.999999Z"), // and more
+    ];
+    let reasons = events.iter().zip(0..).map(|(event, offset)| recount.take(&message(offset, event)).unwrap().reason());
+    assert_eq!(reasons.collect::<Vec<_>>(), [None, Some("occurred_at_in_future"), None, Some("too_late")]);
 }
 
 #[test]

@@ -68,7 +68,7 @@ pub(super) fn print(report: &Report) -> ExitCode {
 fn audit(config: &Config, runtime: &Runtime, range: Range, wait: Duration, limit: usize) -> anyhow::Result<Report> {
     let server = clickhouse(config)?;
     let query = |sql: &str| runtime.block_on(server.query_rows(sql, "TabSeparated"));
-    let client = connect::kafka(config)?.client_config()?;
+    let client = connect::kafka_client(config)?;
     let topic = config.kafka.topic(&config.kafka.events_topic);
     let registry = connect::registry_options(config).map(|options| RegistryClient::new(&options)).transpose()?;
     let mut recount = new_recount(config, move |id| match &registry {
@@ -120,6 +120,7 @@ pub(super) fn new_recount<'a>(
     });
     let mut rules = audit::Rules::new(&texts, &config.windows.time_zone, sets.collect())?;
     rules.reported_first = config.prices.prefer == Prefer::Reported;
+    (rules.horizon, rules.future) = (config.windows.horizon, config.windows.future);
     Ok(Recount::new(rules, &[USAGE_EVENT_V1], lookup)?)
 }
 
@@ -146,5 +147,40 @@ fn await_accounts<E: std::error::Error + Send + Sync + 'static>(
             );
         }
         std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load;
+
+    const MINUTES: i64 = 60_000;
+    const NOW_MS: i64 = 1_795_342_500_000; // 2026-11-22T10:15:00Z
+
+    fn outcomes(settings: &str) -> (Vec<Option<&'static str>>, String) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("c.toml");
+        std::fs::write(&file, settings).unwrap();
+        let mut recount = new_recount(&load(Some(&file)).unwrap(), |_| Ok(None)).unwrap();
+        // Three minutes ahead of the log, an hour behind, a bit less than three days behind.
+        let reasons = [3, -60, -3 * 24 * 60 + 10].iter().zip(0..).map(|(minutes, offset)| {
+            let at = jiff::Timestamp::from_millisecond(NOW_MS + minutes * MINUTES).unwrap();
+            let event = format!(
+                r#"{{"event_id":"{offset}","source":"s","occurred_at":"{at}","kind":"llm","provider":"anthropic","model":"claude-haiku-4-5","input_tokens":1000000,"output_tokens":0,"amount":"7","currency":"USD"}}"#
+            );
+            let message =
+                Message { partition: 0, offset, timestamp_ms: NOW_MS, key: None, payload: Some(event.into_bytes()), headers: Vec::new() };
+            recount.take(&message).unwrap().reason()
+        });
+        (reasons.collect(), recount.finish().total_cost().to_string())
+    }
+
+    #[test]
+    fn the_recount_goes_by_the_configured_windows_and_preference() {
+        assert_eq!(outcomes(""), (vec![None; 3], "3".to_owned()));
+        assert_eq!(outcomes("[prices]\nprefer = \"reported\""), (vec![None; 3], "21".to_owned()));
+        assert_eq!(outcomes("[windows]\nfuture = \"2m\"").0, [Some("occurred_at_in_future"), None, None]);
+        assert_eq!(outcomes("[windows]\nhorizon = \"2d\"").0, [None, None, Some("too_late")]);
     }
 }

@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 
 use super::{ConfigArg, io_runtime, start_logging};
 use crate::config::{Config, Rules};
+use crate::service::topics::{TopicPlan, topics};
 use crate::service::{clickhouse, connect};
 
 /// Room that a dead letter needs beyond the original message, in bytes.
@@ -93,12 +94,12 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 fn check_kafka(args: &CheckArgs, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
     let client = connect::kafka(config)?.client_config()?;
     let admin = Admin::new(&client, Duration::from_secs(15))?;
-    findings.good(&format!("kafka cluster {} at {}", admin.cluster_id()?, config.kafka.brokers));
-    let kafka = &config.kafka;
-    let names = [&kafka.events_topic, &kafka.partials_topic, &kafka.dead_letters_topic, &kafka.alerts_topic].map(|name| kafka.topic(name));
-    for (index, name) in names.iter().enumerate() {
+    findings.good(&format!("kafka cluster {} at {}", connect::cluster_id(config, &admin)?, config.kafka.brokers));
+    let plans = topics(&config.kafka);
+    for plan in &plans {
+        let name = &plan.name;
         if admin.topic(name)?.is_none() && args.create_topics {
-            create(&admin, args, name, index)?;
+            create(&admin, args, plan)?;
             await_topic(&admin, name)?;
             findings.good(&format!("topic {name} was made"));
         }
@@ -107,8 +108,12 @@ fn check_kafka(args: &CheckArgs, config: &Config, findings: &mut Findings) -> an
             Some(topic) => findings.good(&format!("topic {name}: {} partitions, {} replicas", topic.partitions.len(), topic.replication)),
         }
     }
-    if admin.topic(&names[0])?.is_some() && admin.topic(&names[2])?.is_some() {
-        check_settings(&admin, &names, findings)?;
+    let names: Vec<&str> = plans.iter().map(|plan| plan.name.as_str()).collect();
+    if let [events, partials, dead_letters, alerts] = names[..]
+        && admin.topic(events)?.is_some()
+        && admin.topic(dead_letters)?.is_some()
+    {
+        check_settings(&admin, [events, partials, dead_letters, alerts], findings)?;
     }
     Ok(())
 }
@@ -124,23 +129,13 @@ fn await_topic(admin: &Admin, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn create(admin: &Admin, args: &CheckArgs, name: &str, index: usize) -> anyhow::Result<()> {
-    // As docker/create-topics.sh: the order is events, partials, dead letters, alerts.
-    let events = [("message.timestamp.type", "LogAppendTime"), ("max.message.bytes", "2097152")];
-    let partials = [("message.timestamp.type", "LogAppendTime"), ("max.message.bytes", "10485760"), ("retention.ms", "604800000")];
-    let dead_letters = [("max.message.bytes", "2162688"), ("retention.ms", "2592000000")];
-    let alerts = [("retention.ms", "2592000000")];
-    let (settings, partitions): (&[(&str, &str)], u32) = match index {
-        0 => (&events, args.partitions),
-        1 => (&partials, args.partitions),
-        2 => (&dead_letters, 1),
-        _ => (&alerts, 1),
-    };
-    Ok(admin.create_topics(&[NewTopic { name, partitions, replication: args.replication, settings }])?)
+fn create(admin: &Admin, args: &CheckArgs, topic: &TopicPlan) -> anyhow::Result<()> {
+    let partitions = topic.partitions.unwrap_or(args.partitions);
+    Ok(admin.create_topics(&[NewTopic { name: &topic.name, partitions, replication: args.replication, settings: &topic.settings }])?)
 }
 
-fn check_settings(admin: &Admin, names: &[String; 4], findings: &mut Findings) -> anyhow::Result<()> {
-    let (events, dead_letters) = (admin.topic_settings(&names[0])?, admin.topic_settings(&names[2])?);
+fn check_settings(admin: &Admin, names: [&str; 4], findings: &mut Findings) -> anyhow::Result<()> {
+    let (events, dead_letters) = (admin.topic_settings(names[0])?, admin.topic_settings(names[2])?);
     if events.timestamp_type.as_deref() != Some("LogAppendTime") {
         findings.warn(&format!(
             "topic {}: message.timestamp.type is {}, so producers' clocks decide what is in the future: set LogAppendTime",
@@ -158,7 +153,7 @@ fn check_settings(admin: &Admin, names: &[String; 4], findings: &mut Findings) -
         ));
     }
     for (name, settings) in
-        [(&names[2], &dead_letters), (&names[3], &admin.topic_settings(&names[3])?), (&names[1], &admin.topic_settings(&names[1])?)]
+        [(names[2], &dead_letters), (names[3], &admin.topic_settings(names[3])?), (names[1], &admin.topic_settings(names[1])?)]
     {
         if settings.cleanup_policy.as_deref().is_some_and(|policy| policy.contains("compact")) {
             findings.bad(&format!(

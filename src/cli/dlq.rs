@@ -65,7 +65,7 @@ fn last<'h>(headers: &'h [(String, Vec<u8>)], name: &str) -> std::borrow::Cow<'h
 fn list(config: &ConfigArg, wanted: Option<&str>, limit: usize) -> anyhow::Result<ExitCode> {
     let config = config.load()?;
     start_logging(config.run.log_format, true);
-    let client = connect::kafka(&config)?.client_config()?;
+    let client = connect::kafka_client(&config)?;
     let topic = config.kafka.topic(&config.kafka.dead_letters_topic);
     let (mut counts, mut printed) = (BTreeMap::<String, u64>::new(), 0);
     read_topic(&client, &topic, None, &mut |message| {
@@ -97,7 +97,7 @@ fn list(config: &ConfigArg, wanted: Option<&str>, limit: usize) -> anyhow::Resul
 fn replay(config: &ConfigArg, wanted: Option<&str>, dry_run: bool) -> anyhow::Result<ExitCode> {
     let config = config.load()?;
     start_logging(config.run.log_format, true);
-    let mut client = connect::kafka(&config)?.client_config()?;
+    let mut client = connect::kafka_client(&config)?;
     let source = config.kafka.topic(&config.kafka.dead_letters_topic);
     let target = config.kafka.topic(&config.kafka.events_topic);
     let reader = client.clone();

@@ -105,7 +105,7 @@ impl FormatChoice {
 pub(super) fn run(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
     start_logging(config.run.log_format, true);
-    let client = connect::kafka(&config)?.client_config()?;
+    let client = connect::kafka_client(&config)?;
     let topic = config.kafka.topic(&config.kafka.events_topic);
     let formats = args.formats.formats();
     let schema_id = match connect::registry_options(&config) {

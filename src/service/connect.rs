@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 use ingest::codec::{Decoder, DecoderOptions};
-use ingest::kafka::{Admin, KafkaConnection, Sasl, SaslMechanism, Security as KafkaSecurity, Tls};
+use ingest::kafka::{Admin, KafkaConnection, KafkaError, Sasl, SaslMechanism, Security as KafkaSecurity, Tls};
 use ingest::registry::{RegistryOptions, SchemaRegistry};
 use object_store::ObjectStore;
+use rdkafka::ClientConfig;
 use runtime::state_store::{self, StateLocation, StateStoreError};
 use sinks::kafka::OutTopics;
 use tokio::runtime::Handle;
@@ -52,6 +53,17 @@ fn present(resolved: &std::path::Path, configured: &std::path::Path) -> Option<P
     (!configured.as_os_str().is_empty()).then(|| resolved.to_owned())
 }
 
+/// A client's settings, once the brokers have answered and taken us: every command begins with it, so that a wrong password is an error and
+/// not a wait.
+///
+/// # Errors
+/// As [`kafka`] and [`cluster_id`].
+pub fn kafka_client(config: &Config) -> anyhow::Result<ClientConfig> {
+    let client = kafka(config)?.client_config()?;
+    cluster_id(config, &Admin::new(&client, ADMIN_TIMEOUT)?)?;
+    Ok(client)
+}
+
 /// Names of the topics that are written to.
 pub fn out_topics(config: &Config) -> OutTopics {
     let kafka = &config.kafka;
@@ -77,7 +89,7 @@ impl Cluster {
     pub fn ask(config: &Config) -> anyhow::Result<Self> {
         let client = kafka(config)?.client_config()?;
         let admin = Admin::new(&client, ADMIN_TIMEOUT)?;
-        let id = admin.cluster_id().with_context(|| format!("CR-3101: kafka.brokers = {:?}: no broker answers", config.kafka.brokers))?;
+        let id = cluster_id(config, &admin)?;
         let count = |name: &str| -> anyhow::Result<i32> {
             let topic = config.kafka.topic(name);
             let Some(description) = admin.topic(&topic)? else {
@@ -92,6 +104,28 @@ impl Cluster {
         }
         Ok(Cluster { id, inputs: count(&config.kafka.events_topic)?, shards: count(&config.kafka.partials_topic)? })
     }
+}
+
+/// The cluster's id: the first question, which finds out whether the brokers answer and take us.
+///
+/// # Errors
+/// CR-3101, CR-3106, CR-3107, with the keys to look at.
+pub fn cluster_id(config: &Config, admin: &Admin) -> anyhow::Result<String> {
+    let kafka = &config.kafka;
+    admin.cluster_id().map_err(|error| match error {
+        KafkaError::Authentication(reason) => anyhow!(
+            "CR-3106: kafka.username = {:?}: the brokers refuse it: {reason}; check kafka.username, its password (COST_RHYTHM__KAFKA__PASSWORD or \
+             kafka.password_file) and kafka.sasl_mechanism = {:?}",
+            kafka.username,
+            kafka.sasl_mechanism
+        ),
+        KafkaError::Untrusted(reason) => anyhow!(
+            "CR-3107: kafka.brokers = {:?}: no TLS connection: {reason}; check that kafka.ca_file (PEM; empty: the system's) holds the authority of \
+             their certificates, that kafka.brokers names hosts as these do, and kafka.security",
+            kafka.brokers
+        ),
+        error => anyhow!("CR-3101: kafka.brokers = {:?}: no broker answers: {error}", kafka.brokers),
+    })
 }
 
 /// The schema registry, when one is configured.

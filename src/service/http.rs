@@ -1,6 +1,5 @@
 //! `/healthz`, `/readyz`, `/metrics`.
 
-use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -12,14 +11,15 @@ use axum::routing::get;
 use runtime::DriverState;
 use tokio::net::TcpListener;
 
+use super::metrics::{CONTENT_TYPE, Metrics};
 use super::partitions::{PartitionReport, Partitions};
 
 /// What the endpoints report on.
 pub struct Reported {
     /// The stages of this process.
     pub stages: Vec<Partitions>,
-    /// More lines for `/metrics`, in Prometheus' text format.
-    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// What `/metrics` shows.
+    pub metrics: Metrics,
     /// Trouble outside the partitions (ClickHouse down, registry silent): each is a sentence.
     pub trouble: Box<dyn Fn() -> Vec<String> + Send + Sync>,
 }
@@ -91,42 +91,8 @@ fn respond(bad: StatusCode, word: &str, reasons: &[String]) -> Response {
 }
 
 async fn metrics(State(reported): State<Arc<Reported>>) -> Response {
-    let mut text = partition_metrics(&reported.partitions());
-    text.push_str(&(reported.metrics)());
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
-}
-
-/// One gauge per figure and partition. The number of names is bounded by the stages' own, that of partitions by the topics.
-fn partition_metrics(reports: &[PartitionReport]) -> String {
-    let mut lines: Vec<(String, String)> = Vec::new();
-    for report in reports {
-        let labels = format!("{{stage=\"{}\",topic=\"{}\",partition=\"{}\"}}", report.stage, report.name.topic, report.name.partition);
-        let mut add = |name: &str, value: f64| lines.push((format!("cost_rhythm_{name}"), format!("{labels} {value}")));
-        add("partition_failed", f64::from(u8::from(report.is_failed().is_some())));
-        if let Some(status) = &report.status {
-            add("position", status.position as f64);
-            add("in_flight", status.in_flight as f64);
-            if let Some(offset) = status.snapshot_offset {
-                add("snapshot_offset", offset as f64);
-            }
-            if let Some(lag) = status.lag {
-                add("lag", lag as f64);
-            }
-            for (name, value) in &status.gauges {
-                add(name, *value);
-            }
-        }
+    match reported.metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("metrics cannot be written: {error}\n")).into_response(),
     }
-    lines.sort();
-    let mut text = String::new();
-    let mut last = String::new();
-    for (name, rest) in lines {
-        if name != last {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "# TYPE {name} gauge");
-            last.clone_from(&name);
-        }
-        let _ = writeln!(text, "{name}{rest}");
-    }
-    text
 }

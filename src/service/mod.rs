@@ -2,8 +2,10 @@
 
 pub mod connect;
 pub mod http;
+pub mod metrics;
 pub mod partitions;
 pub mod signals;
+pub mod topics;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,11 +22,12 @@ use runtime::DriverOptions;
 use runtime::io::{Clock, SystemClock};
 use sinks::clickhouse::{ClickHouse, ClickHouseHandle, ClickHouseOptions, ClickHouseSink, SinkOptions, SinkState};
 use sinks::kafka::{OutTopics, Producer, ProducerOptions};
-use sinks::metrics::Metrics;
+use sinks::metrics::SinkMetrics;
 use tokio::runtime::Handle;
 
 use self::connect::Cluster;
 use self::http::Reported;
+use self::metrics::{Metrics, QueueLevel, Sources};
 use self::partitions::{Partitions, Surroundings};
 use crate::config::{Config, Prefer, Rules};
 use crate::stages::{MeterFactory, MonitorFactory, StageFactory};
@@ -85,17 +88,19 @@ impl Service {
         handle
             .block_on(server.migrate(&rules.sets))
             .with_context(|| format!("CR-3201: clickhouse.url = {:?}: the tables cannot be made", config.clickhouse.url))?;
-        let metrics = Arc::new(Metrics::new());
+        let sink_metrics = SinkMetrics::default();
         let sink_options = SinkOptions {
             linger: config.clickhouse.linger,
             max_batch_rows: u64::from(config.clickhouse.max_batch_rows),
             max_queue_bytes: u64::from(config.clickhouse.queue_mib) << 20,
             ..SinkOptions::default()
         };
-        let tables = ClickHouseSink::start(server, sink_options, Arc::clone(&metrics) as _, handle);
+        let tables = ClickHouseSink::start(server, sink_options, Arc::new(sink_metrics.clone()), handle);
         // A dead letter is larger than the message it is of; topics bound the size, not the client.
         let producer = Producer::start(&ProducerOptions { message_max_bytes: MESSAGE_MAX_BYTES, ..ProducerOptions::new(client.clone()) })?;
         let registry = connect::registry(config)?;
+        let decoder = connect::decoder(registry.clone())?;
+        let unknown_fields = decoder.unknown_fields().clone();
         let shared = Shared {
             store: connect::state(config, handle)?,
             clock: Arc::new(SystemClock::default()),
@@ -108,23 +113,26 @@ impl Service {
         };
         let mut stages = Vec::new();
         if choice != StageChoice::Monitor {
-            let factory = meter_factory(config, &rules, connect::decoder(registry.clone())?, shared.cluster.shards)?;
+            let factory = meter_factory(config, &rules, decoder, shared.cluster.shards)?;
             stages.push(shared.start(config, Box::new(factory), &config.kafka.events_topic, shared.cluster.inputs)?);
         }
         if choice != StageChoice::Meter {
             let factory = MonitorFactory::new(config, &rules);
             stages.push(shared.start(config, Box::new(factory), &config.kafka.partials_topic, shared.cluster.shards)?);
         }
-        let (watched, queue) = (tables.clone(), tables.clone());
+        let watched = tables.clone();
+        let owners: Vec<Partitions> = stages.iter().map(|(_, partitions)| partitions.clone()).collect();
+        let sources = Sources {
+            queues: queue_levels(tables.clone(), producer.clone()),
+            unknown_fields: Box::new(move || unknown_fields.counts()),
+            partitions: {
+                let owners = owners.clone();
+                Box::new(move || owners.iter().flat_map(Partitions::report).collect())
+            },
+        };
         let reported = Reported {
-            stages: stages.iter().map(|(_, partitions)| partitions.clone()).collect(),
-            metrics: Box::new(move || {
-                let sink = metrics.text().unwrap_or_default();
-                format!(
-                    "# TYPE cost_rhythm_clickhouse_queue_bytes gauge\ncost_rhythm_clickhouse_queue_bytes {}\n{sink}",
-                    queue.queue_bytes()
-                )
-            }),
+            stages: owners,
+            metrics: Metrics::new(&sink_metrics, sources),
             trouble: Box::new(move || {
                 let mut sentences = Vec::new();
                 if let SinkState::Down { error, .. } = watched.state() {
@@ -179,6 +187,15 @@ impl Service {
             tracing::warn!(%error, "records are left to the next start");
         }
     }
+}
+
+fn queue_levels(tables: ClickHouseHandle, producer: Producer) -> Box<dyn Fn() -> Vec<QueueLevel> + Send + Sync> {
+    Box::new(move || {
+        vec![
+            QueueLevel { queue: "clickhouse", entries: tables.queue_batches(), bytes: Some(tables.queue_bytes()) },
+            QueueLevel { queue: "producer", entries: producer.unacknowledged(), bytes: None },
+        ]
+    })
 }
 
 struct Shared {

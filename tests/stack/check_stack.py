@@ -189,8 +189,17 @@ def seconds(text):
 # ------------------------------------------------------------------------------------------------- topics
 
 
+def listed_topics(root):
+    """docker/topics.conf as {name: {"partitions": "many" or a number, setting: value}}."""
+    lines = [line.split() for line in (root / TOPICS).read_text().splitlines()]
+    return {
+        words[0]: {"partitions": words[1], **dict(word.split("=", 1) for word in words[2:])}
+        for words in lines if words and not words[0].startswith("#")
+    }
+
+
 def check_topics(root, findings):
-    """Runs the script with `echo` for a Kafka and looks at what it would have created."""
+    """Runs the script with `echo` for a Kafka and compares what it would have created with the one list of topics."""
     where = "docker/create-topics.sh"
     done = subprocess.run(
         ["sh", str(root / where)],
@@ -207,6 +216,16 @@ def check_topics(root, findings):
             "partitions": int(words[words.index("--partitions") + 1]),
             **dict(pair.split("=", 1) for pair in pairs),
         }
+    listed = listed_topics(root)
+    for settings in listed.values():
+        settings["partitions"] = 6 if settings["partitions"] == "many" else int(settings["partitions"])
+    findings.demand(topics == listed, where, f"creates {topics}, {TOPICS} lists {listed}")
+    program = (root / "src/service/topics.rs").read_text()
+    findings.demand(f'include_str!("../../{TOPICS}")' in program, "src/service/topics.rs", f"is not built with {TOPICS}")
+    default = re.search(r"USAGE_EVENTS_RETENTION_MS:-(\d+)", (root / "docker-compose.yml").read_text())
+    kept = listed.get("usage-events", {}).get("retention.ms")
+    findings.demand(default and default[1] == kept, "docker-compose.yml", f"USAGE_EVENTS_RETENTION_MS is not the {kept} of {TOPICS}")
+    where = TOPICS
     kafka = tomllib.loads((root / "cost-rhythm.toml").read_text())["kafka"]
     names = {kafka[key] for key in kafka if key.endswith("_topic")}
     findings.demand(set(topics) == names, where, f"creates {sorted(topics)}, cost-rhythm.toml names {sorted(names)}")
@@ -431,7 +450,8 @@ def check(root):
 
 # File, what to replace (once), by what, and words that the finding must contain.
 COMPOSE, DOCKER, IGNORE, DASHBOARD = "docker-compose.yml", "Dockerfile", ".dockerignore", "grafana/dashboards/spend.json"
-SOURCE, TOML, TOPICS, XML = "grafana/provisioning/datasources/clickhouse.yml", "docker/cost-rhythm.toml", "docker/create-topics.sh", "docker/clickhouse/grafana-user.xml"
+SOURCE, TOML, TOPICS, XML = "grafana/provisioning/datasources/clickhouse.yml", "docker/cost-rhythm.toml", "docker/topics.conf", "docker/clickhouse/grafana-user.xml"
+CREATE = "docker/create-topics.sh"
 FAULTS = [
     (COMPOSE, "    restart: unless-stopped\n", "    restrat: unless-stopped\n", "restrat"),
     (COMPOSE, "${RUST_LOG:-info}", "${RUST_LOG}", "RUST_LOG has no default"),
@@ -464,11 +484,15 @@ FAULTS = [
     (TOML, "budgets/cloud_platform", "budgets/clout_platform", "does not exist"),
     (TOML, "0.0.0.0:8080", "0.0.0.0:8081", "not published"),
     (TOML, 'username = "cost_rhythm"', 'username = "cost_rhythm"\npassword = "x"', "a password stands"),
-    (TOPICS, "+ 65536", "+ 65535", "65536 are needed"),
-    (TOPICS, "create cost-alerts", "create alerts", "cost-rhythm.toml names"),
+    (TOPICS, "max.message.bytes=2162688", "max.message.bytes=2162687", "65536 are needed"),
+    (TOPICS, "\ncost-alerts ", "\nalerts ", "cost-rhythm.toml names"),
+    (TOPICS, "retention.ms=604800000", "retention.ms=604800001", "USAGE_EVENTS_RETENTION_MS is not"),
+    (CREATE, "--config \"$setting\"", "--config \"${setting%0}\"", "docker/topics.conf lists"),
+    (CREATE, "partitions=$TOPIC_PARTITIONS", "partitions=7", "docker/topics.conf lists"),
+    ("src/service/topics.rs", "../../docker/topics.conf", "../../docker/other.conf", "is not built with"),
     (TOPICS, "=LogAppendTime", "=CreateTime", "not LogAppendTime"),
     (TOPICS, "=delete", "=compact", "compacted"),
-    (TOPICS, "set -eu", "set -eu; false", "fails"),
+    (CREATE, "set -eu", "set -eu; false", "fails"),
     (DOCKER, "FROM debian:bookworm-slim", "FROM debian", "not pinned"),
     (DOCKER, "FROM rust:1.95.0-bookworm", "FROM rust:latest", "not pinned"),
     (DOCKER, "COPY prices", "COPY pricelist", "does not exist"),

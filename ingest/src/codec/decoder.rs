@@ -38,7 +38,7 @@ pub enum Decoded<'a> {
     Waiting(String),
 }
 
-/// Decodes messages; one per thread. A clone shares the registry and starts with empty counts.
+/// Decodes messages; one per thread. A clone shares the registry and the counts of unknown fields.
 #[derive(Debug)]
 pub struct Decoder {
     /// A few at most: ours and the configured ones.
@@ -66,7 +66,7 @@ impl Clone for Decoder {
             by_fingerprint: self.by_fingerprint.clone(),
             registry: self.registry.clone(),
             recent: self.recent.clone(),
-            unknown_fields: UnknownFields::default(),
+            unknown_fields: self.unknown_fields.clone(),
         }
     }
 }
@@ -102,7 +102,7 @@ impl Decoder {
         }
     }
 
-    /// The fields that no event has, as counted by this decoder.
+    /// The fields that no event has, as counted by this decoder and its clones.
     pub fn unknown_fields(&self) -> &UnknownFields {
         &self.unknown_fields
     }

@@ -1,6 +1,8 @@
 //! Fields that no event has, counted by name: a new `..._tokens` field is money that nobody counts yet.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Names that are told apart; the others are counted together.
 const MAX_NAMES: usize = 256;
@@ -9,33 +11,55 @@ const MAX_NAME_BYTES: usize = 128;
 /// The name under which the others are counted.
 const OTHER: &str = "__other__";
 
-/// How often each unknown field was seen in events. Each name is warned about once per decoder.
+type Counts = HashMap<Box<str>, Arc<AtomicU64>>;
+
+/// How often each unknown field was seen in events, by all decoders that were cloned from one. Each name is warned about once.
 #[derive(Clone, Debug, Default)]
 pub struct UnknownFields {
-    counts: HashMap<Box<str>, u64>,
+    all: Arc<Mutex<Counts>>,
+    /// The names that this clone has met: no lock is taken for them.
+    met: Counts,
 }
 
 impl UnknownFields {
-    /// Names and how often each was seen, in no order; at most 257. Beyond that, names are counted as `__other__`.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.counts.iter().map(|(name, count)| (&**name, *count))
+    /// Names and how often each was seen, by name; at most 257. Beyond that, names are counted as `__other__`.
+    pub fn counts(&self) -> Vec<(String, u64)> {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts: Vec<_> = all.iter().map(|(name, count)| (name.to_string(), count.load(Ordering::Relaxed))).collect();
+        counts.sort_unstable();
+        counts
     }
 
     /// Was none seen?
     pub fn is_empty(&self) -> bool {
-        self.counts.is_empty()
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     pub(super) fn count(&mut self, name: &str) {
         let name = &name[..name.floor_char_boundary(MAX_NAME_BYTES)];
-        if let Some(count) = self.counts.get_mut(name) {
-            *count += 1;
-        } else if self.counts.len() < MAX_NAMES {
-            warn_once(name);
-            self.counts.insert(name.into(), 1);
-        } else {
-            *self.counts.entry(OTHER.into()).or_default() += 1;
+        if let Some(count) = self.met.get(name) {
+            count.fetch_add(1, Ordering::Relaxed);
+            return;
         }
+        let (name, count) = self.find(name);
+        count.fetch_add(1, Ordering::Relaxed);
+        if &*name != OTHER {
+            self.met.insert(name, count);
+        }
+    }
+
+    /// The counter of a name that this clone has not met yet.
+    fn find(&self, name: &str) -> (Box<str>, Arc<AtomicU64>) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = if all.contains_key(name) {
+            name
+        } else if all.len() < MAX_NAMES {
+            warn_once(name);
+            name
+        } else {
+            OTHER
+        };
+        (name.into(), Arc::clone(all.entry(name.into()).or_default()))
     }
 }
 
@@ -58,8 +82,20 @@ mod tests {
             unknown.count(&format!("field_{index}"));
         }
         unknown.count("field_7");
-        assert_eq!(unknown.iter().count(), MAX_NAMES + 1);
-        let count = |name| unknown.iter().find(|(n, _)| *n == name).map(|(_, count)| count);
+        let counts = unknown.counts();
+        assert_eq!(counts.len(), MAX_NAMES + 1);
+        let count = |name| counts.iter().find(|(n, _)| *n == name).map(|(_, count)| *count);
         assert_eq!((count("field_7"), count(OTHER)), (Some(2), Some(744)));
+    }
+
+    #[test]
+    fn clones_count_together() {
+        let shown = UnknownFields::default();
+        let (mut one, mut other) = (shown.clone(), shown.clone());
+        for unknown in [&mut one, &mut other] {
+            unknown.count("audio_tokens");
+            unknown.count("audio_tokens");
+        }
+        assert_eq!(shown.counts(), [("audio_tokens".to_owned(), 4)]);
     }
 }

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
@@ -15,13 +15,19 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, ConfigResource, NewTopic as NativeNewTopic, ResourceSpecifier, TopicReplication},
     client::DefaultClientContext,
     error::RDKafkaErrorCode,
+    producer::{BaseProducer, Producer},
 };
 
-use super::KafkaError;
+use super::{KafkaError, trouble::TroubleContext};
+
+/// How often a question is interrupted to hear whether the brokers refuse us.
+const LISTEN_EVERY: Duration = Duration::from_millis(500);
 
 /// Administration of one cluster.
 pub struct Admin {
     client: AdminClient<DefaultClientContext>,
+    /// Hears errors of the connections, for which an administrative client has no ear.
+    asker: BaseProducer<TroubleContext>,
     timeout: Duration,
 }
 
@@ -68,15 +74,29 @@ impl Admin {
     /// # Errors
     /// A setting that librdkafka refuses.
     pub fn new(client: &ClientConfig, timeout: Duration) -> Result<Self, KafkaError> {
-        Ok(Admin { client: client.create().map_err(KafkaError::Client)?, timeout })
+        let asker = client.create_with_context(TroubleContext::default()).map_err(KafkaError::Client)?;
+        Ok(Admin { client: client.create().map_err(KafkaError::Client)?, asker, timeout })
     }
 
-    /// The cluster's id, which names it in snapshots.
+    /// The cluster's id, which names it in snapshots. As the first question it also finds out whether the brokers take us.
     ///
     /// # Errors
-    /// [`KafkaError::NoAnswer`]
+    /// [`KafkaError::Authentication`] and [`KafkaError::Untrusted`] as soon as that is known, else [`KafkaError::NoAnswer`].
     pub fn cluster_id(&self) -> Result<String, KafkaError> {
-        self.client.inner().fetch_cluster_id(self.timeout).ok_or(KafkaError::NoAnswer(self.timeout))
+        let begun = Instant::now();
+        loop {
+            let left = self.timeout.saturating_sub(begun.elapsed());
+            if let Some(id) = self.asker.client().fetch_cluster_id(left.min(LISTEN_EVERY)) {
+                return Ok(id);
+            }
+            self.asker.poll(Duration::ZERO);
+            if let Some(refusal) = self.asker.context().refusal() {
+                return Err(refusal);
+            }
+            if left.is_zero() {
+                return Err(KafkaError::NoAnswer { timeout: self.timeout, reason: self.asker.context().last() });
+            }
+        }
     }
 
     /// A topic's partitions; `None` when there is no such topic.

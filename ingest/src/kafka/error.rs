@@ -60,7 +60,22 @@ pub enum KafkaError {
         /// What was expected, what was found.
         reason: String,
     },
+    /// The brokers do not take this user and password.
+    #[error("the kafka brokers refuse user and password: {0}")]
+    Authentication(String),
+    /// A broker's certificate is not trusted, or there is no TLS where it is expected.
+    #[error("no TLS connection to the kafka brokers: {0}")]
+    Untrusted(String),
     /// The cluster did not answer in time.
-    #[error("no answer from the kafka cluster within {0:?}: check brokers, network and security settings")]
-    NoAnswer(Duration),
+    #[error("no answer from the kafka cluster within {timeout:?}: check brokers, network and security settings{}", last_words(.reason.as_deref()))]
+    NoAnswer {
+        /// How long it was waited for.
+        timeout: Duration,
+        /// The client's last error, if it had one.
+        reason: Option<String>,
+    },
+}
+
+fn last_words(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |reason| format!(" (last error: {reason})"))
 }

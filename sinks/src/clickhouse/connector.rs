@@ -51,7 +51,7 @@ fn tls(options: &ClickHouseOptions) -> Result<ClientConfig, ClickHouseError> {
     }
     use hyper_rustls::ConfigBuilderExt as _;
     let builder = builder.with_native_roots().map_err(|error| ClickHouseError::Option {
-        key: "tls_ca_file",
+        key: "ca_file",
         problem: format!("the system has no certificate authorities ({error}): name a PEM file"),
     })?;
     Ok(builder.with_no_client_auth())

@@ -19,7 +19,7 @@ pub enum ClickHouseError {
         problem: String,
     },
     /// The file of certificate authorities cannot be used.
-    #[error("clickhouse.tls_ca_file {path}: {problem}")]
+    #[error("clickhouse.ca_file {path}: {problem}")]
     CaFile {
         /// The file.
         path: PathBuf,
@@ -29,6 +29,17 @@ pub enum ClickHouseError {
     /// No answer: refused, reset, not resolved.
     #[error("clickhouse at {url} cannot be reached: {cause}")]
     Unreachable {
+        /// Where.
+        url: String,
+        /// Why.
+        cause: String,
+    },
+    /// Its certificate is not trusted, or there is no TLS.
+    #[error(
+        "clickhouse at {url}: no TLS connection: {cause}; check that clickhouse.ca_file (PEM; empty: the system's) holds its certificate's authority, \
+         and that clickhouse.url names the host as its certificate does"
+    )]
+    Untrusted {
         /// Where.
         url: String,
         /// Why.
@@ -85,7 +96,8 @@ impl ClickHouseError {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Unreachable { .. } | Self::TimedOut { .. } => Fault::Passing,
+            // Certificates are renewed while we run, so one that is not trusted may be tomorrow.
+            Self::Unreachable { .. } | Self::Untrusted { .. } | Self::TimedOut { .. } => Fault::Passing,
             Self::Server { code, .. } => fault_of(*code),
             _ => Fault::Setup,
         }
@@ -105,9 +117,17 @@ impl ClickHouseError {
                 Self::Server { url, code: code_in(&message), message }
             }
             Error::TimedOut => Self::TimedOut { url },
+            other if is_tls(other) => Self::Untrusted { url, cause: with_sources(other) },
             other => Self::Unreachable { url, cause: with_sources(other) },
         }
     }
+}
+
+/// Does an error of TLS stand behind it?
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    // An `io::Error` does not show what it wraps as its source.
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>() || wrapped.map_or_else(|| error.source().is_some_and(is_tls), |wrapped| is_tls(wrapped))
 }
 
 /// An error and what caused it, on one line.

@@ -36,7 +36,7 @@ pub(crate) fn remedy(code: Option<u32>) -> &'static str {
     match code {
         Some(60 | 81) => "; the tables are not there: start once with a user who may create them, so that the migrations run",
         Some(8 | 16 | 47) => "; the table is not as the migrations make it: was it changed by hand?",
-        Some(192 | 193 | 194 | 516) => "; check user and password of clickhouse in the configuration",
+        Some(192 | 193 | 194 | 516) => "; check clickhouse.username, and COST_RHYTHM__CLICKHOUSE__PASSWORD or clickhouse.password_file",
         Some(164 | 497) => "; the user needs SELECT, INSERT, CREATE and ALTER on the database",
         _ => "",
     }

@@ -69,6 +69,11 @@ impl ClickHouseHandle {
         self.queue.level().held_bytes
     }
 
+    /// Batches waiting or under way.
+    pub fn queue_batches(&self) -> u64 {
+        self.queue.level().batches
+    }
+
     /// Takes nothing more, writes what is there, and ends within the deadline.
     ///
     /// # Errors

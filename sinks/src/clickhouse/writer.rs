@@ -34,8 +34,6 @@ pub trait SinkObserver: Send + Sync + 'static {
     fn retried(&self, _table: Table) {}
     /// Rows were refused for good.
     fn refused(&self, _table: Table, _rows: u64) {}
-    /// What waits or is under way.
-    fn queued(&self, _bytes: u64) {}
 }
 
 /// Nobody watches.
@@ -90,7 +88,6 @@ impl Writer {
     }
 
     async fn write_round(&mut self, round: Vec<Submission>) {
-        self.observer.queued(self.queue.level().held_bytes);
         let mut tables: BTreeMap<Table, Vec<Submission>> = BTreeMap::new();
         for submission in round {
             tables.entry(submission.table).or_default().push(submission);
@@ -100,7 +97,6 @@ impl Writer {
                 self.write_table(table, submissions).await;
             }
         }
-        self.observer.queued(self.queue.level().held_bytes);
     }
 
     async fn write_table(&mut self, table: Table, submissions: Vec<Submission>) {

@@ -2,10 +2,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use prometheus_client::registry::Registry;
 use runtime::io::{Full, Table, TableSink};
 use schemas::Money;
 use sinks::clickhouse::{ClickHouse, ClickHouseOptions, ClickHouseSink, SinkOptions, SinkState};
-use sinks::metrics::Metrics;
+use sinks::metrics::SinkMetrics;
 
 use crate::proxy::{CUT_ANSWER, DOWN, PASS, Proxy};
 use crate::samples::{accounts, bytes_of, total};
@@ -38,7 +39,7 @@ async fn a_connection_cut_after_the_server_took_the_insert_does_not_write_it_twi
 async fn an_outage_loses_nothing_and_accounts_are_never_ahead_of_rollups() {
     let direct = database("outage").await;
     let proxy = Proxy::start(address()).await;
-    let metrics = Metrics::new();
+    let metrics = SinkMetrics::default();
     let handle = ClickHouseSink::start(
         behind(&proxy, "outage").await,
         sink_options(),
@@ -81,7 +82,9 @@ async fn an_outage_loses_nothing_and_accounts_are_never_ahead_of_rollups() {
     assert_eq!(handle.state(), SinkState::Up);
     assert_eq!(text(&direct, "SELECT sum(events), sum(cost) FROM hourly_total").await, "400\t400");
     assert_eq!(text(&direct, "SELECT offsets_in, counted FROM pipeline_accounts").await, "200\t200");
-    let figures = metrics.text().unwrap();
+    let (mut registry, mut figures) = (Registry::with_prefix("cost_rhythm"), String::new());
+    metrics.register(&mut registry);
+    prometheus_client::encoding::text::encode(&mut figures, &registry).unwrap();
     assert!(figures.contains("cost_rhythm_sink_rows_total{table=\"rollups\"} 400"), "{figures}");
     assert!(figures.contains("cost_rhythm_sink_retries_total"), "{figures}");
     handle.shutdown(Duration::from_secs(5)).await.unwrap();

@@ -10,4 +10,5 @@ mod refusals;
 mod samples;
 mod server;
 mod throughput;
+mod tls;
 mod views;

@@ -28,7 +28,7 @@ async fn a_wrong_password_is_said_and_not_shown() {
     let server = ClickHouse::new(ClickHouseOptions { password: Secret::new("hunter2"), ..options("default") }).unwrap();
     let error = server.ping().await.unwrap_err();
     assert_eq!((error.code(), error.fault()), (Some(516), Fault::Setup), "{error}");
-    assert!(error.to_string().contains("check user and password"), "{error}");
+    assert!(error.to_string().contains("check clickhouse.username"), "{error}");
     let mut sink = start(&server).table_sink();
     sink.submit(batch(Table::Rollups, 1, bytes_of([&total(0, 1, Money::ZERO)]))).unwrap();
     let why = fatal(&mut sink).await;

@@ -6,6 +6,7 @@ use bumpalo::Bump;
 use ingest::codec::{Decoded, Decoder};
 use processor::meter::{Fate, Meter, MeterPlace, MeterRules};
 use processor::pricing::Pricer;
+use runtime::invariant::Invariant;
 use runtime::io::{Message, OutRecord, OutTopic, RowBatch, Table};
 use runtime::stage::{Segment, StageState};
 use runtime::store::Loaded;
@@ -55,6 +56,7 @@ impl MeterFactory {
             usage_rows: Vec::new(),
             usage_count: 0,
             unkeyed: 0,
+            revenue_without_rate: 0,
             refused: BTreeMap::new(),
         })
     }
@@ -96,6 +98,8 @@ pub struct MeterStage {
     usage_count: u32,
     /// Messages without a key: their repeats may be missed.
     unkeyed: u64,
+    /// Events whose revenue counts 0 for want of an exchange rate.
+    revenue_without_rate: u64,
     refused: BTreeMap<Reason, u64>,
 }
 
@@ -136,7 +140,12 @@ impl Stage for MeterStage {
             }
             Decoded::Event(event) => {
                 let fate = self.meter.fold(message.offset, message.timestamp, &event);
-                match fate.map_err(|error| StageError { code: "CR-1101", text: format!("{}/{}: {error}", self.topic, self.partition) })? {
+                let fate =
+                    fate.map_err(|error| StageError { code: "CR-1101", text: format!("{}/{}: {error}", self.topic, self.partition) })?;
+                if let Fate::Counted(priced) = &fate {
+                    self.revenue_without_rate += u64::from(priced.revenue_without_rate);
+                }
+                match fate {
                     Fate::Counted(priced) if self.usage_events => {
                         let price_version = priced.price_version.map_or_else(String::new, |version| self.pricer.version_text(version));
                         let row = UsageEventRow {
@@ -180,6 +189,8 @@ impl Stage for MeterStage {
     }
 
     fn flush(&mut self, effects: &mut Effects) -> Result<(), StageError> {
+        let accounts = self.meter.accounts();
+        Invariant::OffsetsAreConserved.require(accounts.is_conserved(), || format!("{}/{}: {accounts:?}", self.topic, self.partition));
         self.hand_on_rows(effects);
         self.meter.flush();
         self.take_blocks(effects);
@@ -212,6 +223,7 @@ impl Stage for MeterStage {
             ("skipped", accounts.skipped as f64),
             ("conservation_violated", f64::from(u8::from(!accounts.is_conserved()))),
             ("unkeyed", self.unkeyed as f64),
+            ("revenue_without_rate", self.revenue_without_rate as f64),
             ("watermark_seconds", self.meter.watermark().micros() as f64 / 1e6),
             ("cells", self.meter.cells() as f64),
             ("identities", self.meter.identities() as f64),

@@ -84,6 +84,7 @@ pub(super) const FIGURES: &[Figure] = &[
         "unkeyed_messages",
         "Messages without a key: their repeats may land on another partition and are then not recognised",
     ),
+    counter("revenue_without_rate", "revenue_without_rate", "Events whose revenue counts 0: no exchange rate of its currency was in force"),
     measured("watermark_seconds", "watermark", Measure::Seconds, "The largest counted event time, since 1970"),
     gauge("identities", "identities", "Identities remembered for recognising repeats"),
     // The monitor.

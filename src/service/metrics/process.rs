@@ -3,6 +3,8 @@
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
 
+use runtime::invariant::Invariant;
+
 use super::QueueLevel;
 use super::figures::{Figure, Kind, Measure};
 use super::partitions::encode_figure;
@@ -29,6 +31,11 @@ struct FieldLabels {
     field: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InvariantLabels {
+    invariant: String,
+}
+
 const QUEUE_ENTRIES: Figure = Figure {
     source: "",
     name: "queue_depth",
@@ -45,6 +52,13 @@ const UNKNOWN_FIELDS: Figure = Figure {
     ..QUEUE_ENTRIES
 };
 
+const BROKEN_INVARIANTS: Figure = Figure {
+    name: "broken_invariants",
+    kind: Kind::Counter,
+    help: "Times that something which must always hold did not, by its name: a bug, always 0",
+    ..QUEUE_ENTRIES
+};
+
 impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let levels = (self.queues)();
@@ -52,6 +66,9 @@ impl Collector for ProcessCollector {
         encode_figure(&mut encoder, &QUEUE_ENTRIES, levels.iter().map(|level| (labels(level), level.entries as f64)))?;
         encode_figure(&mut encoder, &QUEUE_BYTES, levels.iter().filter_map(|level| Some((labels(level), level.bytes? as f64))))?;
         let fields = (self.unknown_fields)().into_iter().map(|(field, count)| (FieldLabels { field }, count as f64));
-        encode_figure(&mut encoder, &UNKNOWN_FIELDS, fields)
+        encode_figure(&mut encoder, &UNKNOWN_FIELDS, fields)?;
+        let invariants =
+            Invariant::ALL.map(|invariant| (InvariantLabels { invariant: invariant.name().to_owned() }, invariant.broken() as f64));
+        encode_figure(&mut encoder, &BROKEN_INVARIANTS, invariants.into_iter())
     }
 }

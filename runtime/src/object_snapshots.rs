@@ -476,6 +476,28 @@ mod tests {
     }
 
     #[test]
+    fn a_former_owner_that_lives_on_removes_nothing() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let (mut former, mut latest) = (open(directory.path(), runtime.handle()), open(directory.path(), runtime.handle()));
+        former.load().unwrap();
+        for offset in 1..=5 {
+            save(&mut former, offset);
+        }
+        latest.load().unwrap();
+        save(&mut latest, 6);
+        let before = files(directory.path());
+        for offset in 6..=12 {
+            save(&mut former, offset);
+        }
+        let after = files(directory.path());
+        assert!(before.iter().all(|name| after.contains(name)), "{before:?} {after:?}");
+        save(&mut latest, 13);
+        assert_eq!(files(directory.path()).iter().filter(|name| name.starts_with("snapshot")).count(), 2, "the latest one does");
+        assert_eq!(open(directory.path(), runtime.handle()).load().unwrap().newest.unwrap().head.offset, 13);
+    }
+
+    #[test]
     fn a_missing_or_damaged_segment_makes_a_snapshot_unusable() {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
         let directory = tempfile::tempdir().unwrap();

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
+use crate::packer::Packer;
 use crate::{Currency, Dimension, Money, Timestamp, Tokens};
 
 /// Longest dimension value, in bytes; longer ones are cut at a character.
@@ -98,68 +99,52 @@ impl<'a> Event<'a> {
 
     /// 128-bit fingerprint of the identity (`source`, `event_id`): XXH3, stable across versions and machines.
     pub fn fingerprint(&self, scratch: &mut Vec<u8>) -> u128 {
-        scratch.clear();
-        put_text(scratch, self.source);
-        scratch.extend_from_slice(self.event_id.as_bytes());
-        xxh3_128(scratch)
+        let mut packed = Packer::over(scratch);
+        packed.text(self.source);
+        packed.bytes(self.event_id.as_bytes());
+        xxh3_128(packed.packed())
     }
 
     /// 64-bit hash of the meaning: everything but the identity, as normalised. Two spellings or formats of the same
     /// event have the same one. Stable across versions and machines (it is part of snapshots).
     pub fn meaning(&self, scratch: &mut Vec<u8>) -> u64 {
-        scratch.clear();
-        scratch.push(self.kind as u8);
-        scratch.extend_from_slice(&self.occurred_at.micros().to_le_bytes());
-        put_text(scratch, self.adjusts);
+        let mut packed = Packer::over(scratch);
+        packed.byte(self.kind as u8);
+        packed.array(self.occurred_at.micros().to_le_bytes());
+        packed.text(self.adjusts);
         for dimension in Dimension::ALL {
             let value = self.dimension(dimension);
             // Left out, the tier is the standard one.
-            put_text(scratch, if dimension == Dimension::Tier && value == "standard" { "" } else { value });
+            packed.text(if dimension == Dimension::Tier && value == "standard" { "" } else { value });
         }
         let t = &self.tokens;
         for count in [t.uncached_input, t.cache_read, t.cache_write_5m, t.cache_write_1h, t.output, t.reasoning] {
-            put_number(scratch, count.cast_unsigned());
+            packed.number(count.cast_unsigned());
         }
-        scratch.push(u8::from(self.usage_known));
-        put_amount(scratch, self.amount);
-        put_amount(scratch, self.revenue);
-        put_number(scratch, self.latency_ms.map_or(0, |ms| ms + 1));
-        put_text(scratch, self.status);
-        put_text(scratch, self.error_type);
+        packed.byte(u8::from(self.usage_known));
+        put_amount(&mut packed, self.amount);
+        put_amount(&mut packed, self.revenue);
+        packed.number(self.latency_ms.map_or(0, |ms| ms + 1));
+        packed.text(self.status);
+        packed.text(self.error_type);
         for pairs in [self.tags, self.attributes] {
-            put_number(scratch, pairs.len() as u64);
+            packed.number(pairs.len() as u64);
             for (key, value) in pairs {
-                put_text(scratch, key);
-                put_text(scratch, value);
+                packed.text(key);
+                packed.text(value);
             }
         }
-        xxh3_64(scratch)
+        xxh3_64(packed.packed())
     }
 }
 
-/// One byte for small numbers, nine for others: most counts of most events are zero.
-fn put_number(out: &mut Vec<u8>, number: u64) {
-    match u8::try_from(number) {
-        Ok(small) if small < 255 => out.push(small),
-        _ => {
-            out.push(255);
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-    }
-}
-
-fn put_text(out: &mut Vec<u8>, text: &str) {
-    put_number(out, text.len() as u64);
-    out.extend_from_slice(text.as_bytes());
-}
-
-fn put_amount(out: &mut Vec<u8>, amount: Option<Amount>) {
+fn put_amount(packed: &mut Packer<'_>, amount: Option<Amount>) {
     match amount {
-        None => out.push(0),
+        None => packed.byte(0),
         Some(amount) => {
-            out.push(1);
-            out.extend_from_slice(&amount.value.units().to_le_bytes());
-            out.extend_from_slice(amount.currency.as_str().as_bytes());
+            packed.byte(1);
+            packed.array(amount.value.units().to_le_bytes());
+            packed.bytes(amount.currency.as_str().as_bytes());
         }
     }
 }

@@ -3,7 +3,7 @@
 use schemas::Timestamp;
 use schemas::timestamp::DAY_US;
 
-use super::bucket_table::prefetch;
+use super::prefetch::Prefetches;
 
 /// Bytes of an entry in a snapshot segment.
 pub(super) const ENTRY_BYTES: usize = 24;
@@ -26,6 +26,9 @@ struct Slots {
     slots: Vec<Entry>,
     used: usize,
 }
+
+/// Entries fetched ahead: two cache lines at most.
+const PROBED: usize = 3;
 
 const EMPTY: Entry = Entry { low: 0, high: 0, value: 0 };
 
@@ -153,13 +156,15 @@ impl Dedup {
         }
     }
 
-    /// Asks the processor to fetch what a look-up needs.
+    /// Adds what a look-up needs.
     #[inline]
-    pub(super) fn prefetch(&self, fingerprint: u128) {
+    pub(super) fn prefetch(&self, fingerprint: u128, into: &mut Prefetches) {
         let (low, high) = (fingerprint as u64, (fingerprint >> 64) as u64);
         let slots = &self.shards[shard(high)].slots;
-        if let Some(entry) = slots.get(low as usize & slots.len().wrapping_sub(1)) {
-            prefetch(entry);
+        let at = low as usize & slots.len().wrapping_sub(1);
+        // The probe seldom goes further than this.
+        if let Some(entries) = slots.get(at..at + PROBED).and_then(<[Entry]>::first_chunk::<PROBED>) {
+            into.add(entries);
         }
     }
 
@@ -169,9 +174,11 @@ impl Dedup {
         let day = day_of(occurred_at);
         let entry =
             Entry { low: fingerprint as u64, high: (fingerprint >> 64) as u64, value: (meaning >> 16 << 16) | u64::from(day as u16) };
-        for word in [entry.low, entry.high, entry.value] {
-            self.appended.extend_from_slice(&word.to_le_bytes());
+        let mut bytes = [0; ENTRY_BYTES];
+        for (place, word) in bytes.chunks_exact_mut(8).zip([entry.low, entry.high, entry.value]) {
+            place.copy_from_slice(&word.to_le_bytes());
         }
+        self.appended.extend_from_slice(&bytes);
         self.appended_day = self.appended_day.max(day);
         self.put(entry);
     }

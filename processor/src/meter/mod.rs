@@ -5,23 +5,28 @@
 //! held until its bucket is sealed.
 
 mod bucket_table;
+mod cell;
 mod dedup;
 mod interner;
+mod look_ahead;
+mod prefetch;
 mod rules;
 mod series;
 mod snapshot;
 
-use std::collections::HashMap;
-
+use hashbrown::HashTable;
 use schemas::measures::{MAX_EVENTS, Priced};
 use schemas::partial::{BlockBuilder, BlockHeader};
-use schemas::{Accounts, Bucket, Dimension, Event, Measures, Outcome, Reason, Rejection, Timestamp};
+use schemas::{Accounts, Bucket, Dimension, Event, Outcome, Reason, Rejection, Timestamp};
 
 use self::bucket_table::BucketTable;
+use self::cell::Increment;
 use self::dedup::{Dedup, Seen};
+pub use self::look_ahead::LookAhead;
+use self::look_ahead::Prepared;
 pub use self::rules::{MeterPlace, MeterRules};
 pub use self::series::shard_of;
-use self::series::{SeriesId, SeriesIndex};
+use self::series::{Member, SeriesId, SeriesIndex, hash_key};
 pub use self::snapshot::{SNAPSHOT_VERSION, SnapshotError};
 use crate::pricing::{PriceSlot, PricedEvent, Pricer};
 
@@ -67,7 +72,7 @@ pub struct Meter {
     rules: MeterRules,
     place: MeterPlace,
     pricer: Pricer,
-    slots: HashMap<[u32; 3], PriceSlot>,
+    slots: HashTable<([u32; 3], PriceSlot)>,
     price_keys: [interner::Interner; 3],
     accounts: Accounts,
     /// Largest `occurred_at` counted.
@@ -88,7 +93,9 @@ pub struct Meter {
     /// Did anything happen since the last flush?
     unsent: bool,
     scratch: Vec<u8>,
-    memberships: Vec<(u16, SeriesId)>,
+    members: Vec<Member>,
+    /// How often the series were numbered anew.
+    numbering: u64,
 }
 
 impl Meter {
@@ -102,7 +109,7 @@ impl Meter {
             watermark: Timestamp::MIN,
             closed_before: Timestamp::MIN,
             idle_before: Timestamp::MIN,
-            slots: HashMap::new(),
+            slots: HashTable::new(),
             price_keys: Default::default(),
             tables: Vec::new(),
             cells: 0,
@@ -111,7 +118,8 @@ impl Meter {
             sealed: Vec::new(),
             unsent: false,
             scratch: Vec::new(),
-            memberships: Vec::new(),
+            members: Vec::new(),
+            numbering: 0,
             rules,
             place,
             pricer,
@@ -162,10 +170,33 @@ impl Meter {
     /// # Errors
     /// [`MeterError`]; the event is then not accounted for.
     pub fn fold(&mut self, offset: i64, log_time: Timestamp, event: &Event<'_>) -> Result<Fate, MeterError> {
+        let fingerprint = event.fingerprint(&mut self.scratch);
+        self.fold_prepared(offset, log_time, event, &Prepared::fingerprint_alone(fingerprint))
+    }
+
+    /// Folds the event that stands at `nth` in the group that was looked ahead over. What becomes of it is the same as
+    /// without looking ahead, whatever was folded in between.
+    ///
+    /// # Errors
+    /// [`MeterError`]; the event is then not accounted for.
+    pub fn fold_ahead(
+        &mut self,
+        offset: i64,
+        log_time: Timestamp,
+        event: &Event<'_>,
+        (ahead, nth): (&LookAhead, usize),
+    ) -> Result<Fate, MeterError> {
+        match ahead.prepared(nth, self.numbering) {
+            Some(prepared) => self.fold_prepared(offset, log_time, event, &prepared),
+            None => self.fold(offset, log_time, event),
+        }
+    }
+
+    fn fold_prepared(&mut self, offset: i64, log_time: Timestamp, event: &Event<'_>, prepared: &Prepared<'_>) -> Result<Fate, MeterError> {
         if self.dedup.len() >= self.rules.max_identities {
             return Err(MeterError::TooManyIdentities { held: self.dedup.len() });
         }
-        let fate = self.judge(offset, log_time, event);
+        let fate = self.judge(offset, log_time, event, prepared);
         let outcome = match &fate {
             Fate::Counted(_) => Outcome::Counted,
             Fate::Duplicate => Outcome::Duplicate,
@@ -180,10 +211,8 @@ impl Meter {
     }
 
     /// The checks in the contract's order: rejected, late, then duplicate or conflict.
-    fn judge(&mut self, offset: i64, log_time: Timestamp, event: &Event<'_>) -> Fate {
-        // The look-ups that miss the caches are begun before they are needed, so that they run beside the work in between.
-        let fingerprint = event.fingerprint(&mut self.scratch);
-        self.dedup.prefetch(fingerprint);
+    fn judge(&mut self, offset: i64, log_time: Timestamp, event: &Event<'_>, prepared: &Prepared<'_>) -> Fate {
+        let fingerprint = prepared.fingerprint;
         if event.occurred_at > log_time.plus(self.rules.future_us) {
             let detail = format!(
                 "occurred_at is {}, more than {} s after the record's Kafka timestamp {log_time}: check the producer's clock",
@@ -206,7 +235,6 @@ impl Meter {
             );
             return Fate::Refused(Outcome::Late, Rejection::new(Reason::TooLate, detail));
         }
-        self.find_series(event);
         let meaning = event.meaning(&mut self.scratch);
         match self.dedup.look_up(fingerprint, meaning, self.watermark) {
             Seen::Same => return Fate::Duplicate,
@@ -220,7 +248,7 @@ impl Meter {
             }
             Seen::New => {}
         }
-        if let Err(rejection) = self.count(offset, event, &priced.priced) {
+        if let Err(rejection) = self.count(offset, event, &priced.priced, prepared.members) {
             return Fate::Refused(Outcome::Rejected, rejection);
         }
         self.dedup.insert(fingerprint, meaning, event.occurred_at);
@@ -234,7 +262,8 @@ impl Meter {
         for position in 0..3 {
             key[position] = self.price_keys[position].intern(names[position]);
         }
-        if let Some(slot) = self.slots.get(&key) {
+        let hash = hash_key(&key);
+        if let Some((_, slot)) = self.slots.find(hash, |(known, _)| *known == key) {
             return *slot;
         }
         // Bounded against a flood of invented model names: the cache starts anew.
@@ -244,45 +273,35 @@ impl Meter {
             return self.price_slot(event);
         }
         let slot = self.pricer.resolve(names[0], names[1], names[2]);
-        self.slots.insert(key, slot);
+        self.slots.insert_unique(hash, (key, slot), |(key, _)| hash_key(key));
         slot
     }
 
-    /// Finds the event's series, and begins to fetch the cells that they have.
-    fn find_series(&mut self, event: &Event<'_>) {
-        self.index.of_event(event, &mut self.memberships);
-        let bucket = Bucket::of(event.occurred_at);
-        if let Some(table) = self.tables.iter().rev().find(|table| table.bucket == bucket) {
-            for (_, series) in &self.memberships {
-                if let Some(cell) = table.find(*series) {
-                    table.prefetch(cell);
-                }
-            }
-        }
-    }
-
-    /// Adds the event to the cells of the series that were found last.
-    fn count(&mut self, offset: i64, event: &Event<'_>, priced: &Priced) -> Result<(), Rejection> {
-        let measures = Measures::of(event, priced);
+    /// Adds the event to the cells of its series. `members`: these series, if they are known already.
+    fn count(&mut self, offset: i64, event: &Event<'_>, priced: &Priced, members: Option<&[Member]>) -> Result<(), Rejection> {
+        let increment = Increment::of(event, priced);
         let table = self.table_of(Bucket::of(event.occurred_at), offset);
         if self.tables[table].events >= MAX_EVENTS {
             return Err(Rejection::new(Reason::SumOverflow, "the window holds as many events as can be summed exactly: add partitions"));
         }
         self.tables[table].events += 1;
-        let memberships = std::mem::take(&mut self.memberships);
-        for (set, series) in &memberships {
-            let cell = self.cell_of(table, usize::from(*set), *series);
-            self.tables[table].count(cell, offset + 1, &measures);
+        let mut own = std::mem::take(&mut self.members);
+        let members = members.unwrap_or_else(|| {
+            self.index.of_event(event, &mut own);
+            &own
+        });
+        for member in members {
+            if !self.tables[table].count_known(member.series, offset + 1, &increment) {
+                let cell = self.new_cell(table, usize::from(member.set), member.series);
+                self.tables[table].count(cell, offset + 1, &increment);
+            }
         }
-        self.memberships = memberships;
+        self.members = own;
         Ok(())
     }
 
-    #[inline]
-    fn cell_of(&mut self, table: usize, set: usize, series: SeriesId) -> usize {
-        if let Some(cell) = self.tables[table].find(series) {
-            return cell;
-        }
+    /// A cell for a series that has none: its own, or beyond the set's limit that of all others.
+    fn new_cell(&mut self, table: usize, set: usize, series: SeriesId) -> usize {
         let over_limit = self.tables[table].series_per_set[set] >= self.rules.sets[set].max_series;
         let series = if over_limit { self.index.other(set) } else { series };
         if let Some(cell) = self.tables[table].find(series) {
@@ -329,7 +348,7 @@ impl Meter {
             let goes = due(table);
             if goes {
                 sealed.push((table.bucket, table.generation));
-                *cells -= table.cells.len();
+                *cells -= table.len();
             }
             !goes
         });
@@ -368,28 +387,18 @@ impl Meter {
     }
 
     fn send_dirty(&mut self) {
-        for table in 0..self.tables.len() {
-            let mut dirty = std::mem::take(&mut self.tables[table].dirty);
-            for cell in dirty.drain(..) {
-                let (bucket, generation) = (self.tables[table].bucket, self.tables[table].generation);
-                let cell = &mut self.tables[table].cells[cell as usize];
-                cell.dirty = false;
-                let shard = self.index.shard(cell.series);
-                let builder = &mut self.builders[shard];
-                builder.push(
-                    self.index.set_name(cell.series),
-                    self.index.values(cell.series),
-                    bucket,
-                    generation,
-                    cell.version,
-                    &cell.measures,
-                );
+        let header = header(&self.place, self.accounts, self.closed_before.max(self.idle_before), false, Vec::new());
+        let (index, builders, blocks) = (&self.index, &mut self.builders, &mut self.blocks);
+        for table in &mut self.tables {
+            let (bucket, generation) = (table.bucket, table.generation);
+            table.flush(self.accounts.next_offset, |cell, measures| {
+                let shard = index.shard(cell.series);
+                let builder = &mut builders[shard];
+                builder.push(index.set_name(cell.series), index.values(cell.series), bucket, generation, cell.version, measures);
                 if builder.len() >= BLOCK_BYTES {
-                    let header = header(&self.place, self.accounts, self.closed_before.max(self.idle_before), false, Vec::new());
-                    self.blocks.push(ShardBlock { shard: shard as i32, bytes: builder.finish(&header) });
+                    blocks.push(ShardBlock { shard: shard as i32, bytes: builder.finish(&header) });
                 }
-            }
-            self.tables[table].dirty = dirty;
+            });
         }
     }
 
@@ -408,6 +417,7 @@ impl Meter {
         if self.index.len() <= 2 * self.cells + DEAD_SERIES {
             return;
         }
+        self.numbering += 1;
         let fresh = self.index.emptied();
         let old = std::mem::replace(&mut self.index, fresh);
         let index = &mut self.index;

@@ -6,11 +6,26 @@ use schemas::{Dimension, Event, GroupingSet};
 use xxhash_rust::xxh3::{Xxh3Builder, xxh3_64};
 
 use super::interner::Interner;
+use super::prefetch::Prefetches;
 
 /// Number of a series within one meter; never leaves the process.
 pub(super) type SeriesId = u32;
 
 const NONE: u32 = u32::MAX;
+
+/// A series that an event belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    /// Its grouping set.
+    pub(super) set: u16,
+    pub(super) series: SeriesId,
+}
+
+/// An event's values as numbers, by dimension; 0 for those that no set uses.
+pub(super) type ValueIds = [u32; Dimension::COUNT];
+
+/// Texts of a dimension and series of a set from which on they are fetched ahead: fewer stay in the caches by themselves.
+const MANY: usize = 1024;
 
 /// One series: a grouping set and its values.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +59,25 @@ struct SetIndex {
     other: SeriesId,
 }
 
+impl SetIndex {
+    /// Does the event pass the set's filter?
+    #[inline]
+    fn takes(&self, event: &Event<'_>) -> bool {
+        let passes = |(dimension, values): &(Dimension, Vec<String>)| values.iter().any(|value| value == event.dimension(*dimension));
+        self.set.filter.iter().all(passes)
+    }
+
+    /// The values of the set's key among those of all dimensions.
+    #[inline]
+    fn values(&self, ids: &ValueIds) -> [u32; MAX_KEY] {
+        let mut values = [NONE; MAX_KEY];
+        for (value, dimension) in values.iter_mut().zip(&self.set.key) {
+            *value = ids[*dimension as usize];
+        }
+        values
+    }
+}
+
 impl SeriesIndex {
     pub(super) fn new(sets: &[GroupingSet], shards: u32) -> Self {
         let mut used: Vec<Dimension> = sets.iter().flat_map(|set| set.key.iter().copied()).collect();
@@ -73,25 +107,68 @@ impl SeriesIndex {
         self.texts.iter().map(Interner::bytes).sum::<usize>() + self.series.capacity() * size_of::<Series>() + tables
     }
 
-    /// Puts the event's series into `out`, one per set that takes the event: (set, series).
+    /// Puts the event's series into `out`, one per set that takes the event.
     #[inline]
-    pub(super) fn of_event(&mut self, event: &Event<'_>, out: &mut Vec<(u16, SeriesId)>) {
+    pub(super) fn of_event(&mut self, event: &Event<'_>, out: &mut Vec<Member>) {
         out.clear();
-        let mut ids = [0_u32; Dimension::COUNT];
+        let mut ids = [0; Dimension::COUNT];
         for dimension in &self.used {
             ids[*dimension as usize] = self.texts[*dimension as usize].intern(event.dimension(*dimension));
         }
         for set in 0..self.sets.len() {
-            let wanted = &self.sets[set].set;
-            let passes = wanted.filter.is_empty()
-                || wanted.filter.iter().all(|(dimension, values)| values.iter().any(|value| value == event.dimension(*dimension)));
-            if passes {
-                let mut values = [NONE; MAX_KEY];
-                for (value, dimension) in values.iter_mut().zip(&wanted.key) {
-                    *value = ids[*dimension as usize];
-                }
-                let id = self.find_or_add(set, values);
-                out.push((set as u16, id));
+            if self.sets[set].takes(event) {
+                let series = self.find(&self.sets[set], &ids);
+                let series = series.unwrap_or_else(|| self.add(set, self.sets[set].values(&ids)));
+                out.push(Member { set: set as u16, series });
+            }
+        }
+    }
+
+    /// The numbers of the event's values; `None` when one was never seen.
+    #[inline]
+    pub(super) fn ids_of(&self, event: &Event<'_>) -> Option<ValueIds> {
+        let mut ids = [0; Dimension::COUNT];
+        for dimension in &self.used {
+            ids[*dimension as usize] = self.texts[*dimension as usize].find(event.dimension(*dimension))?;
+        }
+        Some(ids)
+    }
+
+    /// Appends what [`SeriesIndex::of_event`] would give, if all of the event's series are known already; else nothing. Says which.
+    #[inline]
+    pub(super) fn find_event(&self, event: &Event<'_>, ids: &ValueIds, out: &mut Vec<Member>) -> bool {
+        let before = out.len();
+        for (number, set) in self.sets.iter().enumerate() {
+            if set.takes(event) {
+                let Some(series) = self.find(set, ids) else {
+                    out.truncate(before);
+                    return false;
+                };
+                out.push(Member { set: number as u16, series });
+            }
+        }
+        true
+    }
+
+    /// Adds what finding the numbers of the event's values needs.
+    #[inline]
+    pub(super) fn prefetch_texts(&self, event: &Event<'_>, into: &mut Prefetches) {
+        for dimension in &self.used {
+            let texts = &self.texts[*dimension as usize];
+            if texts.len() > MANY {
+                texts.prefetch(event.dimension(*dimension), into);
+            }
+        }
+    }
+
+    /// Adds what finding the series of these values needs.
+    #[inline]
+    pub(super) fn prefetch_series(&self, ids: &ValueIds, into: &mut Prefetches) {
+        for index in self.sets.iter().filter(|index| index.by_value.len() > MANY) {
+            if let [dimension] = index.set.key[..]
+                && let Some(series) = index.by_value.get(ids[dimension as usize] as usize)
+            {
+                into.add(series);
             }
         }
     }
@@ -117,30 +194,42 @@ impl SeriesIndex {
     }
 
     #[inline]
+    fn find(&self, index: &SetIndex, ids: &ValueIds) -> Option<SeriesId> {
+        let slot = match index.set.key[..] {
+            [] => 0,
+            [dimension] => ids[dimension as usize] as usize,
+            _ => {
+                let values = index.values(ids);
+                return index.by_key.find(hash_key(&values), |id| self.series[*id as usize].values == values).copied();
+            }
+        };
+        index.by_value.get(slot).copied().filter(|id| *id != NONE)
+    }
+
     fn find_or_add(&mut self, set: usize, values: [u32; MAX_KEY]) -> SeriesId {
         let index = &self.sets[set];
+        let mut ids = [0; Dimension::COUNT];
+        for (value, dimension) in values.iter().zip(&index.set.key) {
+            ids[*dimension as usize] = *value;
+        }
+        self.find(index, &ids).unwrap_or_else(|| self.add(set, values))
+    }
+
+    #[cold]
+    fn add(&mut self, set: usize, values: [u32; MAX_KEY]) -> SeriesId {
+        let id = self.number(set, values);
+        let (index, series) = (&mut self.sets[set], &self.series);
         if index.set.key.len() <= 1 {
             let slot = if index.set.key.is_empty() { 0 } else { values[0] as usize };
-            if let Some(id) = index.by_value.get(slot).filter(|id| **id != NONE) {
-                return *id;
-            }
-            let id = self.add(set, values);
-            let by_value = &mut self.sets[set].by_value;
-            by_value.resize(by_value.len().max(slot + 1), NONE);
-            by_value[slot] = id;
-            return id;
+            index.by_value.resize(index.by_value.len().max(slot + 1), NONE);
+            index.by_value[slot] = id;
+        } else {
+            index.by_key.insert_unique(hash_key(&values), id, |id| hash_key(&series[*id as usize].values));
         }
-        let hash = hash_key(&values);
-        if let Some(id) = index.by_key.find(hash, |id| self.series[*id as usize].values == values) {
-            return *id;
-        }
-        let id = self.add(set, values);
-        let series = &self.series;
-        self.sets[set].by_key.insert_unique(hash, id, |id| hash_key(&series[*id as usize].values));
         id
     }
 
-    fn add(&mut self, set: usize, values: [u32; MAX_KEY]) -> SeriesId {
+    fn number(&mut self, set: usize, values: [u32; MAX_KEY]) -> SeriesId {
         let id = u32::try_from(self.series.len()).unwrap_or(NONE);
         let mut series = Series { set: set as u16, values, shard: 0 };
         let index = &self.sets[set].set;
@@ -169,7 +258,7 @@ impl SeriesIndex {
     }
 }
 
-fn hash_key(values: &[u32; MAX_KEY]) -> u64 {
+pub(super) fn hash_key(values: &[u32]) -> u64 {
     // Two or three values are usual; the unused ones are all the same.
     values.iter().fold(0, |hash: u64, value| (hash.rotate_left(5) ^ u64::from(*value)).wrapping_mul(0x517c_c1b7_2722_0a95))
 }

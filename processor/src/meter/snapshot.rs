@@ -3,7 +3,8 @@
 use schemas::{Accounts, Bucket, Measures, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::bucket_table::{BucketTable, Cell};
+use super::bucket_table::BucketTable;
+use super::cell::Cell;
 use super::{Meter, MeterPlace, MeterRules};
 use crate::pricing::Pricer;
 
@@ -81,7 +82,7 @@ impl Meter {
             generation: table.generation,
             seal_at: table.seal_at,
             events: table.events,
-            cells: table.cells.iter().map(|cell| self.cell_state(cell)).collect(),
+            cells: table.cells().map(|(cell, measures)| self.cell_state(cell, measures)).collect(),
         });
         let state = State {
             topic: self.place.topic.clone(),
@@ -95,12 +96,12 @@ impl Meter {
         postcard::to_extend(&state, vec![SNAPSHOT_VERSION]).map_err(malformed)
     }
 
-    fn cell_state(&self, cell: &Cell) -> CellState {
+    fn cell_state(&self, cell: &Cell, measures: Measures) -> CellState {
         CellState {
             set: self.index.set_name(cell.series).to_owned(),
             values: self.index.values(cell.series).map(str::to_owned).collect(),
             version: cell.version,
-            measures: cell.measures,
+            measures,
         }
     }
 
@@ -143,8 +144,7 @@ impl Meter {
         for cell in state.cells {
             if let Some(set) = self.index.set_named(&cell.set) {
                 let series = self.index.of_texts(set, cell.values.iter().map(String::as_str));
-                let index = table.add(series, set);
-                table.cells[index] = Cell { series, dirty: false, version: cell.version, measures: cell.measures };
+                table.restore(series, set, cell.version, &cell.measures);
                 self.cells += 1;
             }
         }

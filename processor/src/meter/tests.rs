@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, HashMap};
 use proptest::prelude::*;
 use schemas::partial::Block;
 use schemas::timestamp::{DAY_US, HOUR_US, MINUTE_US};
-use schemas::{Amount, Currency, GroupingSet, Kind, Money, Tokens};
+use schemas::{Amount, Currency, GroupingSet, Kind, Measures, Money, Tokens};
 
 use super::*;
 
@@ -221,6 +221,27 @@ fn a_flood_of_values_does_not_grow_the_index_for_ever() {
 }
 
 #[test]
+fn the_index_may_be_numbered_anew_in_the_middle_of_a_group() {
+    let users: Vec<String> = (0..120_000).map(|number| format!("u{}", number * 2 / 3)).collect();
+    let ids: Vec<String> = (0..120_000).map(|number| format!("e{}", number - number % 2)).collect();
+    let at = |number: usize| T0.plus(number as i64 * 400_000);
+    let events: Vec<Event<'_>> = ids.iter().zip(&users).enumerate().map(|(n, (id, user))| event(id, user, at(n), 1)).collect();
+    let (mut single, mut grouped) = (meter(), meter());
+    let mut ahead = LookAhead::default();
+    for (number, group) in events.chunks(32).enumerate() {
+        grouped.look_ahead(group.iter(), &mut ahead);
+        for (nth, event) in group.iter().enumerate() {
+            let (offset, log_time) = ((number * 32 + nth) as i64, T0.plus(DAY_US));
+            let fate = grouped.fold_ahead(offset, log_time, event, (&ahead, nth));
+            assert_eq!(fate, single.fold(offset, log_time, event));
+            assert!(grouped.take_blocks().eq(single.take_blocks()));
+        }
+    }
+    assert!(grouped.numbering >= 2, "it was numbered anew {} times", grouped.numbering);
+    assert_eq!(grouped.snapshot().unwrap(), single.snapshot().unwrap());
+}
+
+#[test]
 fn state_of_another_version_partition_or_shard_count_is_refused() {
     let mut bytes = meter().snapshot().unwrap();
     let rules = || MeterRules::new(GroupingSet::defaults());
@@ -239,6 +260,39 @@ type Made = (u8, u8, i64, i64);
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Duplicates, conflicts, late, future and new events, few and many cells allowed, in groups of any size with flushes between them.
+    #[test]
+    fn folding_in_groups_equals_folding_one_by_one(
+        made in prop::collection::vec((0_u8..60, 0_u8..20, -3000_i64..3000, -1_i64..2), 1..200),
+        sizes in prop::collection::vec(1_usize..33, 200), max_series in 2_u32..30, max_cells in 1_usize..200, max_identities in 20_usize..100,
+    ) {
+        let mut rules = MeterRules { max_cells, max_identities, horizon_us: DAY_US, ..MeterRules::new(GroupingSet::defaults()) };
+        rules.sets.iter_mut().for_each(|set| set.max_series = max_series);
+        let (mut single, mut grouped, mut ahead) = (meter_with(rules.clone()), meter_with(rules), LookAhead::default());
+        let names: Vec<(String, String)> = made.iter().map(|(id, user, ..)| (format!("e{id}"), format!("u{user}"))).collect();
+        let at = |minutes: i64| T0.plus(if minutes < 1000 { minutes.max(0) / 100 } else { minutes } * MINUTE_US);
+        let events: Vec<Event<'_>> = made.iter().zip(&names).map(|(m, (id, user))| event(id, user, at(m.2), m.3)).collect();
+        let (mut rest, mut sizes, mut offset) = (&events[..], sizes.into_iter(), 0);
+        'all: while !rest.is_empty() {
+            let (group, after) = rest.split_at(sizes.next().unwrap_or(1).min(rest.len()));
+            grouped.look_ahead(group.iter(), &mut ahead);
+            for (nth, event) in group.iter().enumerate() {
+                let log_time = T0.plus(2000 * MINUTE_US);
+                let fate = grouped.fold_ahead(offset, log_time, event, (&ahead, nth));
+                prop_assert_eq!(&fate, &single.fold(offset, log_time, event));
+                if fate.is_err() {
+                    break 'all;
+                }
+                offset += 1;
+            }
+            (rest, _) = (after, (single.flush(), grouped.flush()));
+            prop_assert!(grouped.take_blocks().eq(single.take_blocks()));
+        }
+        prop_assert_eq!(grouped.accounts(), single.accounts());
+        prop_assert_eq!(grouped.take_segment(), single.take_segment());
+        prop_assert_eq!(grouped.snapshot(), single.snapshot());
+    }
 
     /// The disturbed meter flushes at other moments and is twice killed and restored from a snapshot, so that it sends again what
     /// was sent before. A reader of all blocks ends with the same totals as a plain recount.

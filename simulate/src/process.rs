@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cost_rhythm::stages::{StageFactory, StagePlace};
+use cost_rhythm::stages::{StageFactory, recover};
+use ingest::kafka::{AssignedPartition, TopicPartition};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use runtime::object_snapshots::{ObjectSnapshots, SnapshotPlace};
-use runtime::recovery::{Situation, Start, decide};
 use runtime::status::StatusCell;
-use runtime::store::SnapshotStore;
 use runtime::{Driver, DriverOptions};
 use tokio::runtime::Builder;
 
@@ -82,43 +81,19 @@ impl Process {
             };
             (world.log(input, partition).len() as i64, partitions as i32, world.committed.get(&(input, partition)).copied())
         };
-        let rules = factory.rules();
         let place = SnapshotPlace {
             stage: factory.name().to_owned(),
             topic: topic.to_owned(),
             partition,
             log_id: LOG_ID.to_owned(),
-            rules: rules.clone(),
+            rules: factory.rules(),
         };
         let handle = self.clock.tasks.handle().clone();
         let mut store = ObjectSnapshots::new(Arc::clone(&self.objects), place, self.clock.clone(), handle);
-        let holdings = store.load().map_err(|error| error.to_string())?;
-        let situation = Situation {
-            snapshot: holdings.newest.as_ref().map(|loaded| &loaded.head),
-            broken: &holdings.broken,
-            stage: factory.name(),
-            topic,
-            partition,
-            log_id: LOG_ID,
-            rules: &rules,
-            committed,
-            log_start: 0,
-            log_end,
-        };
-        let start = decide(&situation).map_err(|error| error.to_string())?;
-        let place = StagePlace { topic: topic.to_owned(), partition, partitions };
-        let (stage, position) = match (start, holdings.newest) {
-            (Start::Resume(offset), Some(loaded)) => {
-                let stage = factory.restore(&place, &loaded).map_err(|error| error.to_string())?;
-                if loaded.head.is_final {
-                    store.reopen(&loaded).map_err(|error| error.to_string())?;
-                }
-                (stage, offset)
-            }
-            (Start::Fresh(offset) | Start::Resume(offset), _) => {
-                (factory.fresh(&place, offset).map_err(|error| error.to_string())?, offset)
-            }
-        };
+        let name = TopicPartition { topic: topic.into(), partition };
+        let assigned = AssignedPartition { name, committed, log_start: 0, log_end };
+        let recovered = recover(&**factory, &mut store, &assigned, partitions, LOG_ID);
+        let (stage, position) = recovered.map_err(|error| error.to_string())?;
         let lost = Arc::new(AtomicBool::new(false));
         let (outbox, sink) = {
             let mut world = self.world.lock();

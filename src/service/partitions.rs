@@ -11,14 +11,12 @@ use ingest::kafka::{AssignedPartition, AssignmentHandler, KafkaError, KafkaParti
 use object_store::ObjectStore;
 use runtime::io::{Clock, Outbox, TableSink};
 use runtime::object_snapshots::{ObjectSnapshots, SnapshotPlace};
-use runtime::recovery::{Situation, Start, decide};
 use runtime::snapshot_watch::{SnapshotFigures, SnapshotWatch};
 use runtime::status::StatusCell;
-use runtime::store::SnapshotStore;
 use runtime::{Driver, DriverOptions, DriverState, Stage, StageError};
 use tokio::runtime::Handle;
 
-use crate::stages::{StageFactory, StagePlace};
+use crate::stages::{StageFactory, recover};
 
 /// What every driver of a stage shares.
 pub struct Surroundings {
@@ -141,42 +139,10 @@ impl Partitions {
     }
 
     fn recover(&self, partition: &AssignedPartition) -> Result<(Recovered, i64), StageError> {
-        let name = &partition.name;
-        let mut store = self.snapshots(name);
-        let unreadable = |error: runtime::io::IoError| StageError {
-            code: "CR-1008",
-            text: format!("{name}: the state store does not answer: {error}; check state.url"),
-        };
-        let holdings = store.load().map_err(unreadable)?;
-        let factory = &self.around.factory;
-        let rules = factory.rules();
-        let start = decide(&Situation {
-            snapshot: holdings.newest.as_ref().map(|loaded| &loaded.head),
-            broken: &holdings.broken,
-            stage: factory.name(),
-            topic: &name.topic,
-            partition: name.partition,
-            log_id: &self.around.log_id,
-            rules: &rules,
-            committed: partition.committed,
-            log_start: partition.log_start,
-            log_end: partition.log_end,
-        })?;
-        let place = StagePlace { topic: name.topic.to_string(), partition: name.partition, partitions: self.around.partitions };
-        match (start, holdings.newest) {
-            (Start::Resume(offset), Some(loaded)) => {
-                let stage = factory.restore(&place, &loaded)?;
-                if loaded.head.is_final {
-                    store.reopen(&loaded).map_err(unreadable)?;
-                }
-                tracing::info!(stage = factory.name(), partition = %name, offset, "resumed from a snapshot");
-                Ok((Recovered { stage, store }, offset))
-            }
-            (Start::Fresh(offset) | Start::Resume(offset), _) => {
-                tracing::info!(stage = factory.name(), partition = %name, offset, "begun without a snapshot");
-                Ok((Recovered { stage: factory.fresh(&place, offset)?, store }, offset))
-            }
-        }
+        let mut store = self.snapshots(&partition.name);
+        let around = &self.around;
+        let (stage, offset) = recover(&*around.factory, &mut store, partition, around.partitions, &around.log_id)?;
+        Ok((Recovered { stage, store }, offset))
     }
 
     fn spawn(&self, recovered: Recovered, log: KafkaPartition, name: &TopicPartition) -> std::io::Result<Running> {

@@ -3,10 +3,12 @@
 mod dead_letter;
 mod meter;
 mod monitor;
+mod recovery;
 
 pub use dead_letter::dead_letter;
 pub use meter::{MeterFactory, MeterStage};
 pub use monitor::{MonitorFactory, MonitorStage};
+pub use recovery::recover;
 
 use runtime::store::Loaded;
 use runtime::{Stage, StageError};

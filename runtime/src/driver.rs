@@ -4,13 +4,12 @@
 //! turn of the loop, so that a simulator can stop between any two.
 
 use std::collections::VecDeque;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::io::{Clock, Full, IoError, LogPartition, OutRecord, Outbox, RowBatch, TableSink};
-use crate::stage::{Applied, Effects, Stage, StageError, StageState};
+use crate::stage::{Effects, Stage, StageError, StageState, Taken};
 use crate::status::{DriverState, StatusCell};
 use crate::store::{SnapshotStore, ToSave};
 
@@ -216,18 +215,13 @@ impl Driver {
         let mut failed = None;
         let mut waits_for = None;
         let until_flush = (self.last_flush + self.options.flush_interval).saturating_sub(self.clock.monotonic());
-        let polled = self.log.poll(self.options.batch, until_flush.max(Duration::from_millis(1)), &mut |message| match stage
-            .apply(&message, effects)
-        {
-            Ok(Applied::Done) => ControlFlow::Continue(()),
-            Ok(Applied::Wait(reason)) => {
-                waits_for = Some(reason);
-                ControlFlow::Break(())
-            }
-            Err(error) => {
+        let polled = self.log.poll(self.options.batch, until_flush.max(Duration::from_millis(1)), &mut |messages| {
+            let taken = stage.apply(messages, effects).unwrap_or_else(|error| {
                 failed = Some(error);
-                ControlFlow::Break(())
-            }
+                Taken::default()
+            });
+            waits_for = taken.waits_for;
+            taken.messages
         });
         if let Some(error) = failed {
             return Err(error.into());
@@ -250,7 +244,8 @@ impl Driver {
         } else if let Some(position) = polled.position {
             self.stage.skip_to(position);
         }
-        self.near_end = polled.at_end || polled.messages < self.options.batch;
+        // How many messages a poll brings says nothing: the client hands out what one fetch has brought.
+        self.near_end = polled.at_end || self.log.lag().is_none_or(|lag| lag <= self.options.batch as u64);
         if polled.messages > 0 || waits || !polled.at_end {
             self.last_message = now;
         } else if now.saturating_sub(self.last_message) >= self.options.idle_after {

@@ -1,7 +1,6 @@
 //! The driver against parts in memory: what is durable before what, what a crash at any step leaves, what full queues and waiting do.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use runtime::io::{Clock, Full, IoError, LogPartition, Message, OutRecord, OutTopic, Outbox, Polled, RowBatch, TableSink};
 use runtime::stage::StageState;
 use runtime::store::{Holdings, SnapshotStore, ToSave};
-use runtime::{Applied, Driver, DriverOptions, Effects, Stage, StageError};
+use runtime::{Driver, DriverOptions, Effects, Stage, StageError, Taken};
 use schemas::Timestamp;
 
 /// What outlives a driver.
@@ -52,17 +51,21 @@ struct Log {
 }
 
 impl LogPartition for Log {
-    fn poll(&mut self, most: usize, _: Duration, each: &mut dyn FnMut(Message<'_>) -> ControlFlow<()>) -> Result<Polled, IoError> {
+    fn poll(&mut self, most: usize, _: Duration, take: &mut dyn FnMut(&[Message<'_>]) -> usize) -> Result<Polled, IoError> {
+        let end = self.world.length.load(Ordering::SeqCst).min(self.position + most.min(3) as i64);
+        let payloads: Vec<[u8; 8]> = (self.position..end).map(i64::to_le_bytes).collect();
+        let message = |(offset, payload)| Message { offset, timestamp: Timestamp::MIN, key: None, payload: Some(payload), headers: &[] };
+        let all: Vec<Message<'_>> = (self.position..end).zip(payloads.iter().map(|payload| &payload[..])).map(message).collect();
         let mut messages = 0;
-        while messages < most.min(3) && self.position < self.world.length.load(Ordering::SeqCst) {
-            let payload = self.position.to_le_bytes();
-            let message = Message { offset: self.position, timestamp: Timestamp::MIN, key: None, payload: Some(&payload), headers: &[] };
-            if each(message).is_break() {
+        // Two at a time, then the rest.
+        for slice in all.chunks(2) {
+            let taken = take(slice);
+            messages += taken;
+            if taken < slice.len() {
                 break;
             }
-            self.position += 1;
-            messages += 1;
         }
+        self.position += messages as i64;
         Ok(Polled { messages, position: Some(self.position), at_end: messages == 0 })
     }
     fn commit(&mut self, offset: i64) {
@@ -130,14 +133,16 @@ struct Sum {
 }
 
 impl Stage for Sum {
-    fn apply(&mut self, message: &Message<'_>, _: &mut Effects) -> Result<Applied, StageError> {
-        if message.offset == self.world.waits_at.load(Ordering::SeqCst) {
-            return Ok(Applied::Wait("not yet".to_owned()));
+    fn apply(&mut self, messages: &[Message<'_>], _: &mut Effects) -> Result<Taken, StageError> {
+        for (number, message) in messages.iter().enumerate() {
+            if message.offset == self.world.waits_at.load(Ordering::SeqCst) {
+                return Ok(Taken { messages: number, waits_for: Some("not yet".to_owned()) });
+            }
+            assert_eq!(message.offset, self.position, "every offset once, in order");
+            self.sum += i64::from_le_bytes(message.payload.unwrap().try_into().unwrap());
+            self.position += 1;
         }
-        assert_eq!(message.offset, self.position, "every offset once, in order");
-        self.sum += i64::from_le_bytes(message.payload.unwrap().try_into().unwrap());
-        self.position += 1;
-        Ok(Applied::Done)
+        Ok(Taken { messages: messages.len(), waits_for: None })
     }
     fn skip_to(&mut self, offset: i64) {
         assert!(offset <= self.position, "nothing is skipped here");

@@ -1,6 +1,5 @@
 //! What a driver is given: its partition of the log, its ways out, its clock.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -38,7 +37,7 @@ pub(crate) struct SimLog {
 }
 
 impl LogPartition for SimLog {
-    fn poll(&mut self, most: usize, _wait: Duration, each: &mut dyn FnMut(Message<'_>) -> ControlFlow<()>) -> Result<Polled, IoError> {
+    fn poll(&mut self, most: usize, _wait: Duration, take: &mut dyn FnMut(&[Message<'_>]) -> usize) -> Result<Polled, IoError> {
         if self.lost.load(Ordering::Relaxed) {
             return Err(IoError::Lost);
         }
@@ -59,25 +58,26 @@ impl LogPartition for SimLog {
             let records: Vec<_> = world.log(self.input, self.partition).iter().skip(self.position as usize).take(count).cloned().collect();
             (records, end)
         };
-        let mut messages = 0;
-        for record in records {
-            if let Some(record) = record {
-                let headers: Vec<(&str, &[u8])> = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
-                let message = Message {
-                    offset: self.position,
-                    timestamp: Timestamp::from_micros(record.timestamp_us),
-                    key: record.key.as_deref(),
-                    payload: record.payload.as_deref(),
-                    headers: &headers,
-                };
-                if each(message).is_break() {
-                    break;
-                }
-                messages += 1;
-            }
-            self.position += 1;
-        }
-        Ok(Polled { messages, position: Some(self.position), at_end: self.position >= end })
+        let next = self.position + records.len() as i64;
+        let found: Vec<_> = (self.position..).zip(&records).filter_map(|(offset, record)| Some((offset, record.as_ref()?))).collect();
+        let headers: Vec<Vec<(&str, &[u8])>> = found
+            .iter()
+            .map(|(_, record)| record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect())
+            .collect();
+        let messages: Vec<Message<'_>> = found
+            .iter()
+            .zip(&headers)
+            .map(|((offset, record), headers)| Message {
+                offset: *offset,
+                timestamp: Timestamp::from_micros(record.timestamp_us),
+                key: record.key.as_deref(),
+                payload: record.payload.as_deref(),
+                headers,
+            })
+            .collect();
+        let taken = if messages.is_empty() { 0 } else { take(&messages) };
+        self.position = messages.get(taken).map_or(next, |message| message.offset);
+        Ok(Polled { messages: taken, position: Some(self.position), at_end: self.position >= end })
     }
 
     fn commit(&mut self, offset: i64) {

@@ -87,9 +87,9 @@ fn messages_go_and_come_through_tls_with_a_password() {
     let (mut read, begun) = (BTreeMap::new(), Instant::now());
     while read.len() < 1000 {
         assert!(begun.elapsed() < PATIENCE, "{}", read.len());
-        log.poll(1024, Duration::from_millis(100), &mut |message| {
-            read.insert(message.offset, message.payload.unwrap().to_vec());
-            std::ops::ControlFlow::Continue(())
+        log.poll(1024, Duration::from_millis(100), &mut |messages| {
+            read.extend(messages.iter().map(|message| (message.offset, message.payload.unwrap().to_vec())));
+            messages.len()
         })
         .unwrap();
     }

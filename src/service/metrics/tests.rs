@@ -43,7 +43,7 @@ fn meter() -> (Box<dyn Stage>, UnknownFields) {
     for (offset, payload) in (0..).zip(&messages) {
         let message =
             Message { offset, timestamp: Timestamp::from_millis(NOW_MS), key: None, payload: Some(payload.as_bytes()), headers: &[] };
-        stage.apply(&message, &mut Effects::default()).unwrap();
+        stage.apply(&[message], &mut Effects::default()).unwrap();
     }
     stage.skip_to(8);
     (stage, unknown_fields)

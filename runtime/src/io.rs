@@ -1,6 +1,5 @@
 //! What the driver needs of the world.
 
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use schemas::Timestamp;
@@ -23,9 +22,9 @@ pub struct Message<'a> {
 /// What one poll brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Polled {
-    /// Messages handed out.
+    /// Messages taken.
     pub messages: usize,
-    /// The position after this poll: every offset before it was handed out or is a gap (control records, aborted
+    /// The position after this poll: every offset before it was taken or is a gap (control records, aborted
     /// transactions, compacted away). `None` when unknown.
     pub position: Option<i64>,
     /// Is the position the end of the log?
@@ -48,12 +47,12 @@ pub enum IoError {
 
 /// One partition of a log, positioned by its owner.
 pub trait LogPartition: Send {
-    /// Hands up to `most` messages to `each`, in offset order; waits up to `wait` for the first one. When `each` breaks, that
-    /// message was not taken: the next poll hands it out again.
+    /// Hands up to `most` messages to `take`, in offset order and several at a time; waits up to `wait` for the first one. `take` says
+    /// how many it took, from the first on: when not all, the poll ends, and the next one hands out the others again.
     ///
     /// # Errors
     /// [`IoError`]
-    fn poll(&mut self, most: usize, wait: Duration, each: &mut dyn FnMut(Message<'_>) -> ControlFlow<()>) -> Result<Polled, IoError>;
+    fn poll(&mut self, most: usize, wait: Duration, take: &mut dyn FnMut(&[Message<'_>]) -> usize) -> Result<Polled, IoError>;
 
     /// Tells the log how far a snapshot reaches (Kafka: commits the offset, asynchronously and advisory).
     fn commit(&mut self, offset: i64);

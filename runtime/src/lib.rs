@@ -13,5 +13,5 @@ pub mod status;
 pub mod store;
 
 pub use driver::{Driver, DriverOptions, Step};
-pub use stage::{Applied, Effects, Stage, StageError};
+pub use stage::{Effects, Stage, StageError, Taken};
 pub use status::{DriverState, DriverStatus};

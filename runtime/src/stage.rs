@@ -13,13 +13,13 @@ pub struct Effects {
     pub batches: Vec<RowBatch>,
 }
 
-/// Did the stage take a message?
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Applied {
-    /// Yes.
-    Done,
-    /// Not yet, for this reason (the schema registry is silent): offer it again later.
-    Wait(String),
+/// Which messages a stage has taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// How many, from the first on.
+    pub messages: usize,
+    /// Why it does not take the next one yet (the schema registry is silent): offer it again later. `None`: all were taken.
+    pub waits_for: Option<String>,
 }
 
 /// The stage cannot go on with this partition; a person must act.
@@ -54,11 +54,11 @@ pub struct StageState {
 
 /// A deterministic fold. Its state and effects are a function of the log and its rules.
 pub trait Stage: Send {
-    /// Folds one message.
+    /// Folds messages, in order. How they are divided among calls changes nothing.
     ///
     /// # Errors
-    /// [`StageError`] stops the partition; the message counts as not taken.
-    fn apply(&mut self, message: &Message<'_>, effects: &mut Effects) -> Result<Applied, StageError>;
+    /// [`StageError`] stops the partition: state and effects are not to be used any more.
+    fn apply(&mut self, messages: &[Message<'_>], effects: &mut Effects) -> Result<Taken, StageError>;
 
     /// No message below this offset will come any more.
     fn skip_to(&mut self, offset: i64);

@@ -1,7 +1,6 @@
 //! The driver against parts in memory: what is durable before what, what a crash at any step leaves, what full queues and waiting do.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use runtime::io::{Clock, Full, IoError, LogPartition, Message, OutRecord, OutTopic, Outbox, Polled, RowBatch, TableSink};
 use runtime::stage::StageState;
 use runtime::store::{Holdings, SnapshotStore, ToSave};
-use runtime::{Applied, Driver, DriverOptions, Effects, Stage, StageError};
+use runtime::{Driver, DriverOptions, Effects, Stage, StageError, Taken};
 use schemas::Timestamp;
 
 /// What outlives a driver.
@@ -30,6 +29,8 @@ struct World {
     room: AtomicU64,
     /// The stage does not take this number while it is set.
     waits_at: AtomicI64,
+    /// How often the stage was asked for what has changed.
+    flushes: AtomicU64,
 }
 
 struct Parts(Arc<World>);
@@ -52,17 +53,21 @@ struct Log {
 }
 
 impl LogPartition for Log {
-    fn poll(&mut self, most: usize, _: Duration, each: &mut dyn FnMut(Message<'_>) -> ControlFlow<()>) -> Result<Polled, IoError> {
+    fn poll(&mut self, most: usize, _: Duration, take: &mut dyn FnMut(&[Message<'_>]) -> usize) -> Result<Polled, IoError> {
+        let end = self.world.length.load(Ordering::SeqCst).min(self.position + most.min(3) as i64);
+        let payloads: Vec<[u8; 8]> = (self.position..end).map(i64::to_le_bytes).collect();
+        let message = |(offset, payload)| Message { offset, timestamp: Timestamp::MIN, key: None, payload: Some(payload), headers: &[] };
+        let all: Vec<Message<'_>> = (self.position..end).zip(payloads.iter().map(|payload| &payload[..])).map(message).collect();
         let mut messages = 0;
-        while messages < most.min(3) && self.position < self.world.length.load(Ordering::SeqCst) {
-            let payload = self.position.to_le_bytes();
-            let message = Message { offset: self.position, timestamp: Timestamp::MIN, key: None, payload: Some(&payload), headers: &[] };
-            if each(message).is_break() {
+        // Two at a time, then the rest.
+        for slice in all.chunks(2) {
+            let taken = take(slice);
+            messages += taken;
+            if taken < slice.len() {
                 break;
             }
-            self.position += 1;
-            messages += 1;
         }
+        self.position += messages as i64;
         Ok(Polled { messages, position: Some(self.position), at_end: messages == 0 })
     }
     fn commit(&mut self, offset: i64) {
@@ -130,19 +135,22 @@ struct Sum {
 }
 
 impl Stage for Sum {
-    fn apply(&mut self, message: &Message<'_>, _: &mut Effects) -> Result<Applied, StageError> {
-        if message.offset == self.world.waits_at.load(Ordering::SeqCst) {
-            return Ok(Applied::Wait("not yet".to_owned()));
+    fn apply(&mut self, messages: &[Message<'_>], _: &mut Effects) -> Result<Taken, StageError> {
+        for (number, message) in messages.iter().enumerate() {
+            if message.offset == self.world.waits_at.load(Ordering::SeqCst) {
+                return Ok(Taken { messages: number, waits_for: Some("not yet".to_owned()) });
+            }
+            assert_eq!(message.offset, self.position, "every offset once, in order");
+            self.sum += i64::from_le_bytes(message.payload.unwrap().try_into().unwrap());
+            self.position += 1;
         }
-        assert_eq!(message.offset, self.position, "every offset once, in order");
-        self.sum += i64::from_le_bytes(message.payload.unwrap().try_into().unwrap());
-        self.position += 1;
-        Ok(Applied::Done)
+        Ok(Taken { messages: messages.len(), waits_for: None })
     }
     fn skip_to(&mut self, offset: i64) {
         assert!(offset <= self.position, "nothing is skipped here");
     }
     fn flush(&mut self, effects: &mut Effects) -> Result<(), StageError> {
+        self.world.flushes.fetch_add(1, Ordering::SeqCst);
         if self.sent < self.position {
             let payload = [self.position.to_le_bytes(), self.sum.to_le_bytes()].concat();
             effects.records.push(OutRecord {
@@ -175,15 +183,19 @@ fn world(length: i64) -> Arc<World> {
 }
 
 fn driver(world: &Arc<World>) -> Driver {
-    let saved = world.saved.lock().unwrap().as_ref().map(|(snapshot, _)| snapshot.state.body.clone()).unwrap_or(vec![0; 16]);
-    let number = |at: usize| i64::from_le_bytes(saved[at..at + 8].try_into().unwrap());
-    let (position, sum) = (number(0), number(8));
     let options = DriverOptions {
         flush_interval: Duration::from_millis(5),
         flush_interval_behind: Duration::from_millis(10),
         snapshot_interval: Duration::from_millis(25),
         ..DriverOptions::default()
     };
+    driver_with(world, options)
+}
+
+fn driver_with(world: &Arc<World>, options: DriverOptions) -> Driver {
+    let saved = world.saved.lock().unwrap().as_ref().map(|(snapshot, _)| snapshot.state.body.clone()).unwrap_or(vec![0; 16]);
+    let number = |at: usize| i64::from_le_bytes(saved[at..at + 8].try_into().unwrap());
+    let (position, sum) = (number(0), number(8));
     Driver::new(
         Box::new(Sum { world: Arc::clone(world), position, sum, sent: position }),
         Box::new(Log { world: Arc::clone(world), position }),
@@ -288,4 +300,28 @@ fn a_message_that_has_to_wait_is_offered_again_and_none_after_it_before() {
     }
     driver.finish(Duration::from_secs(10)).unwrap();
     assert_sums(&world);
+}
+
+/// A value has 16 bytes and each step takes some milliseconds: at 160 bytes a second 100 ms lie between two flushes, not 5.
+#[test]
+fn the_more_a_flush_sends_the_longer_the_next_one_waits_up_to_a_limit() {
+    let flushes = |flush_bytes_per_second, flush_interval_behind| {
+        let world = world(1_000_000);
+        let options = DriverOptions {
+            flush_interval: Duration::from_millis(5),
+            flush_interval_behind,
+            flush_bytes_per_second,
+            snapshot_interval: Duration::from_secs(1_000_000),
+            ..DriverOptions::default()
+        };
+        let mut driver = driver_with(&world, options);
+        while world.now.load(Ordering::SeqCst) < 10_000 {
+            driver.step().unwrap();
+        }
+        world.flushes.load(Ordering::SeqCst)
+    };
+    let (long, short) = (Duration::from_secs(60), Duration::from_millis(50));
+    assert!((90..=100).contains(&flushes(160, long)), "{}", flushes(160, long));
+    assert!((170..=200).contains(&flushes(160, short)), "{}", flushes(160, short));
+    assert!(flushes(1_000_000, long) > 1000, "{}", flushes(1_000_000, long));
 }

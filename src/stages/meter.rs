@@ -3,23 +3,26 @@
 use std::collections::BTreeMap;
 
 use bumpalo::Bump;
+use bumpalo::collections::Vec as ArenaVec;
 use ingest::codec::{Decoded, Decoder};
-use processor::meter::{Fate, Meter, MeterPlace, MeterRules};
-use processor::pricing::Pricer;
+use processor::meter::{Fate, LookAhead, Meter, MeterPlace, MeterRules};
+use processor::pricing::{PricedEvent, Pricer};
 use runtime::io::{Message, OutRecord, OutTopic, RowBatch, Table};
 use runtime::stage::{Segment, StageState};
 use runtime::store::Loaded;
-use runtime::{Applied, Effects, Stage, StageError};
+use runtime::{Effects, Stage, StageError, Taken};
 use schemas::rollup::UsageEventRow;
 use schemas::timestamp::DAY_US;
-use schemas::{Outcome, Reason, Rejection, Timestamp};
+use schemas::{Event, Outcome, Reason, Rejection, Timestamp};
 use sinks::clickhouse::rows;
 
 use super::{StageFactory, StagePlace, dead_letter};
 
 /// Rows per event are handed on in pieces of this size.
 const USAGE_ROWS: u32 = 4096;
-/// Bytes of arena after which it is given back.
+/// Messages that are decoded before the first of them is folded, so that their folding does not wait for memory.
+const GROUP: usize = 16;
+/// Bytes of arena after which a group ends early, and the arena is given back.
 const ARENA_BYTES: usize = 1 << 20;
 
 /// Makes meters.
@@ -49,6 +52,7 @@ impl MeterFactory {
             pricer: self.pricer.clone(),
             decoder: self.decoder.clone(),
             arena: Bump::new(),
+            ahead: LookAhead::default(),
             topic: place.topic.clone(),
             partition: place.partition,
             usage_events: self.usage_events,
@@ -89,6 +93,7 @@ pub struct MeterStage {
     pricer: Pricer,
     decoder: Decoder,
     arena: Bump,
+    ahead: LookAhead,
     topic: String,
     partition: i32,
     usage_events: bool,
@@ -100,6 +105,82 @@ pub struct MeterStage {
 }
 
 impl MeterStage {
+    /// Decodes a group of messages, looks ahead over its events, folds them in order. `None` of waiting: all were taken.
+    fn apply_group(&mut self, messages: &[Message<'_>], arena: &Bump, effects: &mut Effects) -> Result<Taken, StageError> {
+        let mut decoded = ArenaVec::with_capacity_in(messages.len(), arena);
+        let mut waits_for = None;
+        for message in messages {
+            match self.decoder.decode(message, arena) {
+                Decoded::Waiting(reason) => {
+                    waits_for = Some(reason);
+                    break;
+                }
+                Decoded::Event(event) => decoded.push(Ok(event)),
+                Decoded::Rejected(rejection) => decoded.push(Err(rejection)),
+            }
+            if arena.allocated_bytes() > ARENA_BYTES {
+                break;
+            }
+        }
+        let taken = Taken { messages: decoded.len(), waits_for };
+        let mut ahead = std::mem::take(&mut self.ahead);
+        self.meter.look_ahead(decoded.iter().flatten(), &mut ahead);
+        let mut events = 0;
+        for (message, decoded) in messages.iter().zip(decoded) {
+            self.unkeyed += u64::from(message.key.is_none());
+            match decoded {
+                Ok(event) => {
+                    self.fold(message, &event, (&ahead, events), effects)?;
+                    events += 1;
+                }
+                Err(rejection) => {
+                    self.meter.refuse(message.offset, Outcome::Rejected);
+                    self.refuse(message, &rejection, effects);
+                }
+            }
+            self.take_blocks(effects);
+        }
+        self.ahead = ahead;
+        Ok(taken)
+    }
+
+    fn fold(
+        &mut self,
+        message: &Message<'_>,
+        event: &Event<'_>,
+        ahead: (&LookAhead, usize),
+        effects: &mut Effects,
+    ) -> Result<(), StageError> {
+        let fate = self.meter.fold_ahead(message.offset, message.timestamp, event, ahead);
+        match fate.map_err(|error| StageError { code: "CR-1101", text: format!("{}/{}: {error}", self.topic, self.partition) })? {
+            Fate::Counted(priced) if self.usage_events => self.put_row(message, event, &priced, effects)?,
+            Fate::Counted(_) | Fate::Duplicate => {}
+            Fate::Refused(_, rejection) => self.refuse(message, &rejection, effects),
+        }
+        Ok(())
+    }
+
+    fn put_row(&mut self, message: &Message<'_>, event: &Event<'_>, priced: &PricedEvent, effects: &mut Effects) -> Result<(), StageError> {
+        let price_version = priced.price_version.map_or_else(String::new, |version| self.pricer.version_text(version));
+        let row = UsageEventRow {
+            topic: &self.topic,
+            partition: self.partition,
+            offset: message.offset,
+            event,
+            cost: priced.priced.cost,
+            cost_status: priced.status,
+            revenue: priced.priced.revenue,
+            price_version: &price_version,
+        };
+        let written = rows::put_usage_event(&mut self.usage_rows, &row);
+        written.map_err(|error| StageError { code: "CR-1102", text: error.to_string() })?;
+        self.usage_count += 1;
+        if self.usage_count >= USAGE_ROWS {
+            self.hand_on_rows(effects);
+        }
+        Ok(())
+    }
+
     fn refuse(&mut self, message: &Message<'_>, rejection: &Rejection, effects: &mut Effects) {
         *self.refused.entry(rejection.reason).or_default() += 1;
         effects.records.push(dead_letter(&self.topic, self.partition, message, rejection));
@@ -127,52 +208,19 @@ impl MeterStage {
 }
 
 impl Stage for MeterStage {
-    fn apply(&mut self, message: &Message<'_>, effects: &mut Effects) -> Result<Applied, StageError> {
-        let rejection = match self.decoder.decode(message, &self.arena) {
-            Decoded::Waiting(reason) => return Ok(Applied::Wait(reason)),
-            Decoded::Rejected(rejection) => {
-                self.meter.refuse(message.offset, Outcome::Rejected);
-                Some(rejection)
+    fn apply(&mut self, messages: &[Message<'_>], effects: &mut Effects) -> Result<Taken, StageError> {
+        let mut taken = Taken::default();
+        while taken.messages < messages.len() && taken.waits_for.is_none() {
+            let rest = &messages[taken.messages..];
+            let mut arena = std::mem::take(&mut self.arena);
+            let group = self.apply_group(&rest[..rest.len().min(GROUP)], &arena, effects)?;
+            if arena.allocated_bytes() <= ARENA_BYTES {
+                arena.reset();
+                self.arena = arena;
             }
-            Decoded::Event(event) => {
-                let fate = self.meter.fold(message.offset, message.timestamp, &event);
-                match fate.map_err(|error| StageError { code: "CR-1101", text: format!("{}/{}: {error}", self.topic, self.partition) })? {
-                    Fate::Counted(priced) if self.usage_events => {
-                        let price_version = priced.price_version.map_or_else(String::new, |version| self.pricer.version_text(version));
-                        let row = UsageEventRow {
-                            topic: &self.topic,
-                            partition: self.partition,
-                            offset: message.offset,
-                            event: &event,
-                            cost: priced.priced.cost,
-                            cost_status: priced.status,
-                            revenue: priced.priced.revenue,
-                            price_version: &price_version,
-                        };
-                        let written = rows::put_usage_event(&mut self.usage_rows, &row);
-                        written.map_err(|error| StageError { code: "CR-1102", text: error.to_string() })?;
-                        self.usage_count += 1;
-                        None
-                    }
-                    Fate::Counted(_) | Fate::Duplicate => None,
-                    Fate::Refused(_, rejection) => Some(rejection),
-                }
-            }
-        };
-        self.unkeyed += u64::from(message.key.is_none());
-        if let Some(rejection) = rejection {
-            self.refuse(message, &rejection, effects);
+            taken = Taken { messages: taken.messages + group.messages, waits_for: group.waits_for };
         }
-        self.take_blocks(effects);
-        if self.usage_count >= USAGE_ROWS {
-            self.hand_on_rows(effects);
-        }
-        if self.arena.allocated_bytes() > ARENA_BYTES {
-            self.arena = Bump::new();
-        } else {
-            self.arena.reset();
-        }
-        Ok(Applied::Done)
+        Ok(taken)
     }
 
     fn skip_to(&mut self, offset: i64) {

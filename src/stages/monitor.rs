@@ -4,7 +4,7 @@ use processor::monitor::{Monitor, MonitorEffects, MonitorLimits, MonitorRules};
 use runtime::io::{Message, OutRecord, OutTopic, RowBatch, Table};
 use runtime::stage::StageState;
 use runtime::store::Loaded;
-use runtime::{Applied, Effects, Stage, StageError};
+use runtime::{Effects, Stage, StageError, Taken};
 use schemas::Timestamp;
 use schemas::alert::Alert;
 use schemas::rollup::{AccountsRow, AlertRow, BudgetRow, RollupRow};
@@ -74,11 +74,13 @@ pub struct MonitorStage {
 }
 
 impl Stage for MonitorStage {
-    fn apply(&mut self, message: &Message<'_>, _effects: &mut Effects) -> Result<Applied, StageError> {
-        let applied = self.monitor.apply(message.offset, message.payload.unwrap_or_default());
-        applied.map_err(|error| StageError { code: "CR-1201", text: error.to_string() })?;
-        self.next = message.offset + 1;
-        Ok(Applied::Done)
+    fn apply(&mut self, messages: &[Message<'_>], _effects: &mut Effects) -> Result<Taken, StageError> {
+        for message in messages {
+            let applied = self.monitor.apply(message.offset, message.payload.unwrap_or_default());
+            applied.map_err(|error| StageError { code: "CR-1201", text: error.to_string() })?;
+            self.next = message.offset + 1;
+        }
+        Ok(Taken { messages: messages.len(), waits_for: None })
     }
 
     fn skip_to(&mut self, offset: i64) {

@@ -24,6 +24,7 @@ mod options;
 mod partition;
 mod rare_log;
 mod rebalance;
+mod slice;
 
 pub use admin::{Admin, NewTopic, TopicDescription, TopicSettings};
 pub use assignment::{AssignedPartition, AssignmentHandler, StartAt, TopicPartition};

@@ -2,7 +2,6 @@
 
 use std::{
     ffi::CString,
-    ops::ControlFlow,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -16,12 +15,12 @@ use rdkafka::{
 };
 use rdkafka_sys::rd_kafka_resp_err_t as Code;
 use runtime::io::{IoError, LogPartition, Message, Polled};
-use schemas::Timestamp;
 
 use super::{
     TopicPartition, fault,
     group::GroupClient,
-    native_queue::{Batch, NativeQueue, RawMessage, known_log_end, read_position},
+    native_queue::{Batch, NativeQueue, known_log_end, read_position},
+    slice::Slice,
 };
 
 /// More messages than this are not taken from librdkafka at once.
@@ -150,7 +149,7 @@ enum Order {
 }
 
 impl LogPartition for KafkaPartition {
-    fn poll(&mut self, most: usize, wait: Duration, each: &mut dyn FnMut(Message<'_>) -> ControlFlow<()>) -> Result<Polled, IoError> {
+    fn poll(&mut self, most: usize, wait: Duration, take: &mut dyn FnMut(&[Message<'_>]) -> usize) -> Result<Polled, IoError> {
         if self.gate.is_closed() {
             return Err(IoError::Lost);
         }
@@ -165,36 +164,46 @@ impl LogPartition for KafkaPartition {
 
         let mut messages = 0;
         let mut position = self.position;
-        let mut at_end = self.at_end;
-        let mut headers = Vec::new();
         let mut error = None;
         let mut done = self.done;
-        for raw in self.batch.iter().skip(self.done) {
-            if messages == most {
-                break;
+        let mut slice = Slice::new();
+        let mut broken_off = None;
+        for (place, raw) in self.batch.iter().enumerate().skip(self.done) {
+            let order = match raw.error_code() {
+                Code::RD_KAFKA_RESP_ERR_NO_ERROR => self.order_after(position, raw.offset()),
+                code => Err(fault::classify(code, &format!("{}@{}", self.name, raw.offset()), &raw.error_text())),
+            };
+            // An error is told after the messages before it, and only if they were taken.
+            if slice.is_full() || messages + slice.len() == most || order.is_err() {
+                let handed_on = slice.hand_on(take);
+                messages += handed_on.taken;
+                broken_off = handed_on.left;
+                if broken_off.is_some() || messages == most {
+                    break;
+                }
             }
-            match raw.error_code() {
-                Code::RD_KAFKA_RESP_ERR_NO_ERROR => match self.order_after(position, raw.offset()) {
-                    Ok(Order::Next) => {
-                        headers.clear();
-                        raw.headers(&mut headers);
-                        if each(message(raw, &headers)).is_break() {
-                            break;
-                        }
-                        messages += 1;
-                        position = raw.offset() + 1;
-                        at_end = false;
-                    }
-                    Ok(Order::BeforeStart) => {}
-                    Err(backwards) => error = Some(backwards),
-                },
-                code => error = Some(fault::classify(code, &format!("{}@{}", self.name, raw.offset()), &raw.error_text())),
+            match order {
+                Ok(Order::Next) => {
+                    slice.push(place, raw);
+                    position = raw.offset() + 1;
+                }
+                Ok(Order::BeforeStart) => {}
+                Err(found) => error = Some(found),
             }
-            done += 1;
+            done = place + 1;
             if matches!(error, Some(IoError::Fatal(_) | IoError::Lost)) {
                 break;
             }
         }
+        if broken_off.is_none() {
+            let handed_on = slice.hand_on(take);
+            messages += handed_on.taken;
+            broken_off = handed_on.left;
+        }
+        if let Some((offset, place)) = broken_off {
+            (position, done) = (offset, place);
+        }
+        let mut at_end = self.at_end && messages == 0;
         self.done = done;
         if self.done >= self.batch.len() {
             self.batch.clear();
@@ -233,15 +242,5 @@ impl LogPartition for KafkaPartition {
     fn lag(&self) -> Option<u64> {
         let end = known_log_end(self.client.consumer().client(), &self.c_topic, self.name.partition)?;
         Some(u64::try_from(end - self.position).unwrap_or(0))
-    }
-}
-
-fn message<'a>(raw: RawMessage<'a>, headers: &'a [(&'a str, &'a [u8])]) -> Message<'a> {
-    Message {
-        offset: raw.offset(),
-        timestamp: Timestamp::from_micros(raw.timestamp_ms().saturating_mul(1000)),
-        key: raw.key(),
-        payload: raw.payload(),
-        headers,
     }
 }

@@ -1,6 +1,5 @@
 use std::{
     collections::BTreeMap,
-    ops::ControlFlow,
     sync::{Arc, Mutex, mpsc},
     thread,
     time::{Duration, Instant},
@@ -105,9 +104,9 @@ fn read_to_end(log: &mut KafkaPartition) -> Result<(Vec<i64>, i64), IoError> {
     let mut offsets = Vec::new();
     loop {
         assert!(begun.elapsed() < PATIENCE, "no end after {PATIENCE:?}, {} messages", offsets.len());
-        let polled = log.poll(1024, Duration::from_millis(200), &mut |message| {
-            offsets.push(message.offset);
-            ControlFlow::Continue(())
+        let polled = log.poll(1024, Duration::from_millis(200), &mut |messages| {
+            offsets.extend(messages.iter().map(|message| message.offset));
+            messages.len()
         })?;
         if polled.at_end {
             return Ok((offsets, polled.position.unwrap()));
@@ -130,28 +129,30 @@ fn a_hundred_thousand_messages_come_in_order_with_keys_headers_and_tombstones() 
     let begun = Instant::now();
     while next < 100_000 {
         assert!(begun.elapsed() < PATIENCE);
-        log.poll(1024, Duration::from_millis(200), &mut |message| {
-            assert_eq!(message.offset, next);
-            // Every 777th is not taken the first time: it must come again.
-            if next % 777 == 0 && broken_off <= next {
-                broken_off = next + 1;
-                return ControlFlow::Break(());
+        let polled = log.poll(1024, Duration::from_millis(200), &mut |messages| {
+            for (number, message) in messages.iter().enumerate() {
+                assert_eq!(message.offset, next);
+                // Every 777th is not taken the first time: it must come again.
+                if next % 777 == 0 && broken_off <= next {
+                    broken_off = next + 1;
+                    return number;
+                }
+                let (key, value) = (format!("k{next}"), format!("v{next}"));
+                assert_eq!(message.key, (next % 5 != 2).then_some(key.as_bytes()));
+                let payload = match next % 5 {
+                    1 => None,
+                    4 => Some(&b""[..]),
+                    _ => Some(value.as_bytes()),
+                };
+                assert_eq!(message.payload, payload);
+                let headers: &[(&str, &[u8])] = &[("ce_id", value.as_bytes()), ("null", b"")];
+                assert_eq!(message.headers, if next % 5 == 3 { headers } else { &[] });
+                assert!(message.timestamp.micros() > 1_600_000_000_000_000);
+                next += 1;
             }
-            let (key, value) = (format!("k{next}"), format!("v{next}"));
-            assert_eq!(message.key, (next % 5 != 2).then_some(key.as_bytes()));
-            let payload = match next % 5 {
-                1 => None,
-                4 => Some(&b""[..]),
-                _ => Some(value.as_bytes()),
-            };
-            assert_eq!(message.payload, payload);
-            let headers: &[(&str, &[u8])] = &[("ce_id", value.as_bytes()), ("null", b"")];
-            assert_eq!(message.headers, if next % 5 == 3 { headers } else { &[] });
-            assert!(message.timestamp.micros() > 1_600_000_000_000_000);
-            next += 1;
-            ControlFlow::Continue(())
-        })
-        .unwrap();
+            messages.len()
+        });
+        assert_eq!(polled.unwrap().position, Some(next));
     }
     assert_eq!(read_to_end(&mut log).unwrap(), (vec![], 100_000));
     assert_eq!(log.lag(), Some(0));
@@ -231,11 +232,13 @@ fn members_that_come_and_go_read_every_offset_once_from_where_the_former_owner_s
                 logs.extend(member.logs.try_iter());
                 logs.retain_mut(|log: &mut KafkaPartition| {
                     let partition = log.name().partition;
-                    let read = log.poll(100, Duration::from_millis(5), &mut |message| {
-                        *seen.lock().unwrap().entry((partition, message.offset)).or_default() += 1;
-                        // A stand-in for the snapshot that travels with the partition.
-                        positions.lock().unwrap().insert(partition, message.offset + 1);
-                        ControlFlow::Continue(())
+                    let read = log.poll(100, Duration::from_millis(5), &mut |messages| {
+                        for message in messages {
+                            *seen.lock().unwrap().entry((partition, message.offset)).or_default() += 1;
+                            // A stand-in for the snapshot that travels with the partition.
+                            positions.lock().unwrap().insert(partition, message.offset + 1);
+                        }
+                        messages.len()
                     });
                     !matches!(read.map_err(|error| assert!(matches!(error, IoError::Lost), "{error:?}")), Err(()))
                 });
@@ -307,11 +310,11 @@ fn a_broker_that_is_killed_and_comes_back_costs_no_message() {
         let begun = Instant::now();
         while offsets.len() < count {
             assert!(begun.elapsed() < PATIENCE * 2, "{}", offsets.len());
-            let each = &mut |message: runtime::io::Message<'_>| {
-                offsets.push(message.offset);
-                ControlFlow::Continue(())
+            let take = &mut |messages: &[runtime::io::Message<'_>]| {
+                offsets.extend(messages.iter().map(|message| message.offset));
+                messages.len()
             };
-            match log.poll(1024, Duration::from_millis(100), each) {
+            match log.poll(1024, Duration::from_millis(100), take) {
                 Ok(_) | Err(IoError::Transient(_)) => {}
                 Err(error) => panic!("{error:?}"),
             }

@@ -1,8 +1,8 @@
 //! The pure core: values in, values out. No I/O, no clock, no randomness, so that it can be simulated.
 
-mod lazy_seq;
 pub mod meter;
 pub mod monitor;
 mod paged_index;
 mod prefetch;
 pub mod pricing;
+mod state_bytes;

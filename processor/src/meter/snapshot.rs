@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::bucket_table::BucketTable;
 use super::{Meter, MeterPlace, MeterRules};
-use crate::lazy_seq::LazySeq;
 use crate::pricing::Pricer;
+use crate::state_bytes::{LazySeq, state_bytes};
 
 /// First byte of the state.
 pub const SNAPSHOT_VERSION: u8 = 1;
@@ -136,7 +136,7 @@ impl Meter {
             closed_before: self.closed_before,
             tables: LazySeq(tables),
         };
-        postcard::to_extend(&state, vec![SNAPSHOT_VERSION]).map_err(malformed)
+        state_bytes(SNAPSHOT_VERSION, &state).map_err(malformed)
     }
 
     /// The identities counted since the last call, for an immutable segment, and the event day after which it can go.

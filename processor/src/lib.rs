@@ -2,4 +2,7 @@
 
 pub mod meter;
 pub mod monitor;
+mod paged_index;
+mod prefetch;
 pub mod pricing;
+mod state_bytes;

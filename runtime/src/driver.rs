@@ -20,8 +20,10 @@ pub struct DriverOptions {
     pub batch: usize,
     /// Between flushes when the end of the log is near.
     pub flush_interval: Duration,
-    /// Between flushes while catching up: fewer, larger blocks.
+    /// Between flushes while catching up, and at most otherwise: fewer, larger blocks.
     pub flush_interval_behind: Duration,
+    /// What a flush has sent, in bytes, takes so much of the time until the next one: under load, what changes all the time is sent less often.
+    pub flush_bytes_per_second: u32,
     /// Between snapshots.
     pub snapshot_interval: Duration,
     /// Silence at the log's end after which the partition counts as idle.
@@ -33,7 +35,8 @@ impl Default for DriverOptions {
         DriverOptions {
             batch: 1024,
             flush_interval: Duration::from_millis(100),
-            flush_interval_behind: Duration::from_secs(1),
+            flush_interval_behind: Duration::from_secs(5),
+            flush_bytes_per_second: 4 * 1024 * 1024,
             snapshot_interval: Duration::from_secs(30),
             idle_after: Duration::from_secs(60),
         }
@@ -89,6 +92,8 @@ pub struct Driver {
     records_sent: u64,
     batches_sent: u64,
     last_flush: Duration,
+    /// See [`DriverOptions::flush_bytes_per_second`].
+    flush_pause: Duration,
     last_snapshot: Duration,
     last_message: Duration,
     snapshot_offset: Option<i64>,
@@ -125,6 +130,7 @@ impl Driver {
             records_sent: 0,
             batches_sent: 0,
             last_flush: now,
+            flush_pause: Duration::ZERO,
             last_snapshot: now,
             last_message: now,
             snapshot_offset: None,
@@ -211,11 +217,13 @@ impl Driver {
     }
 
     fn poll(&mut self) -> Result<Step, DriverError> {
+        let until_flush = (self.last_flush + self.until_next_flush()).saturating_sub(self.clock.monotonic());
+        // Never so long that an end would have to wait for it.
+        let wait = until_flush.clamp(Duration::from_millis(1), self.options.flush_interval.max(Duration::from_millis(1)));
         let (stage, effects) = (&mut self.stage, &mut self.effects);
         let mut failed = None;
         let mut waits_for = None;
-        let until_flush = (self.last_flush + self.options.flush_interval).saturating_sub(self.clock.monotonic());
-        let polled = self.log.poll(self.options.batch, until_flush.max(Duration::from_millis(1)), &mut |messages| {
+        let polled = self.log.poll(self.options.batch, wait, &mut |messages| {
             let taken = stage.apply(messages, effects).unwrap_or_else(|error| {
                 failed = Some(error);
                 Taken::default()
@@ -255,10 +263,18 @@ impl Driver {
         Ok(if polled.messages > 0 { Step::Worked } else { Step::Idle })
     }
 
+    /// From one flush to the next.
+    fn until_next_flush(&self) -> Duration {
+        let (shortest, longest) = (self.options.flush_interval, self.options.flush_interval_behind.max(self.options.flush_interval));
+        if self.near_end { self.flush_pause.clamp(shortest, longest) } else { longest }
+    }
+
     fn flush_if_due(&mut self, now: Duration) -> Result<(), DriverError> {
-        let interval = if self.near_end { self.options.flush_interval } else { self.options.flush_interval_behind };
-        if now.saturating_sub(self.last_flush) >= interval {
+        if now.saturating_sub(self.last_flush) >= self.until_next_flush() {
+            let before = bytes(&self.effects);
             self.stage.flush(&mut self.effects)?;
+            let sent = bytes(&self.effects).saturating_sub(before);
+            self.flush_pause = Duration::from_secs_f64(sent as f64 / f64::from(self.options.flush_bytes_per_second.max(1)));
             self.last_flush = now;
         }
         Ok(())
@@ -341,6 +357,12 @@ impl Driver {
             self.clock_sleep(Duration::from_millis(2));
         }
     }
+}
+
+/// Payloads and rows.
+fn bytes(effects: &Effects) -> usize {
+    let records = effects.records.iter().filter_map(|record| record.payload.as_ref());
+    records.map(Vec::len).sum::<usize>() + effects.batches.iter().map(|batch| batch.bytes.len()).sum::<usize>()
 }
 
 fn settled(count: Result<u64, IoError>) -> Result<u64, DriverError> {

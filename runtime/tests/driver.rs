@@ -29,6 +29,8 @@ struct World {
     room: AtomicU64,
     /// The stage does not take this number while it is set.
     waits_at: AtomicI64,
+    /// How often the stage was asked for what has changed.
+    flushes: AtomicU64,
 }
 
 struct Parts(Arc<World>);
@@ -148,6 +150,7 @@ impl Stage for Sum {
         assert!(offset <= self.position, "nothing is skipped here");
     }
     fn flush(&mut self, effects: &mut Effects) -> Result<(), StageError> {
+        self.world.flushes.fetch_add(1, Ordering::SeqCst);
         if self.sent < self.position {
             let payload = [self.position.to_le_bytes(), self.sum.to_le_bytes()].concat();
             effects.records.push(OutRecord {
@@ -180,15 +183,19 @@ fn world(length: i64) -> Arc<World> {
 }
 
 fn driver(world: &Arc<World>) -> Driver {
-    let saved = world.saved.lock().unwrap().as_ref().map(|(snapshot, _)| snapshot.state.body.clone()).unwrap_or(vec![0; 16]);
-    let number = |at: usize| i64::from_le_bytes(saved[at..at + 8].try_into().unwrap());
-    let (position, sum) = (number(0), number(8));
     let options = DriverOptions {
         flush_interval: Duration::from_millis(5),
         flush_interval_behind: Duration::from_millis(10),
         snapshot_interval: Duration::from_millis(25),
         ..DriverOptions::default()
     };
+    driver_with(world, options)
+}
+
+fn driver_with(world: &Arc<World>, options: DriverOptions) -> Driver {
+    let saved = world.saved.lock().unwrap().as_ref().map(|(snapshot, _)| snapshot.state.body.clone()).unwrap_or(vec![0; 16]);
+    let number = |at: usize| i64::from_le_bytes(saved[at..at + 8].try_into().unwrap());
+    let (position, sum) = (number(0), number(8));
     Driver::new(
         Box::new(Sum { world: Arc::clone(world), position, sum, sent: position }),
         Box::new(Log { world: Arc::clone(world), position }),
@@ -293,4 +300,28 @@ fn a_message_that_has_to_wait_is_offered_again_and_none_after_it_before() {
     }
     driver.finish(Duration::from_secs(10)).unwrap();
     assert_sums(&world);
+}
+
+/// A value has 16 bytes and each step takes some milliseconds: at 160 bytes a second 100 ms lie between two flushes, not 5.
+#[test]
+fn the_more_a_flush_sends_the_longer_the_next_one_waits_up_to_a_limit() {
+    let flushes = |flush_bytes_per_second, flush_interval_behind| {
+        let world = world(1_000_000);
+        let options = DriverOptions {
+            flush_interval: Duration::from_millis(5),
+            flush_interval_behind,
+            flush_bytes_per_second,
+            snapshot_interval: Duration::from_secs(1_000_000),
+            ..DriverOptions::default()
+        };
+        let mut driver = driver_with(&world, options);
+        while world.now.load(Ordering::SeqCst) < 10_000 {
+            driver.step().unwrap();
+        }
+        world.flushes.load(Ordering::SeqCst)
+    };
+    let (long, short) = (Duration::from_secs(60), Duration::from_millis(50));
+    assert!((90..=100).contains(&flushes(160, long)), "{}", flushes(160, long));
+    assert!((170..=200).contains(&flushes(160, short)), "{}", flushes(160, short));
+    assert!(flushes(1_000_000, long) > 1000, "{}", flushes(1_000_000, long));
 }

@@ -43,6 +43,12 @@ impl Kafka {
         Kafka { directory, brokers: value("KAFKA_BROKERS="), registry: value("SCHEMA_REGISTRY_URL=") }
     }
 
+    /// The first broker's process.
+    pub fn broker_pid(&self) -> u32 {
+        let text = std::fs::read_to_string(self.directory.join("node-1/pid")).unwrap();
+        text.split(' ').next().unwrap().parse().unwrap()
+    }
+
     pub fn restart_hard(&self) {
         let output = script("kafka.sh").args(["restart", "--hard"]).env("KAFKA_DIR", &self.directory).output().unwrap();
         succeed(&output, "kafka.sh restart");
@@ -124,6 +130,10 @@ impl Engine {
             .unwrap();
         self.process = Some(Process(child));
         await_true(Duration::from_secs(60), "the engine answers", || std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().map_or(0, |process| process.0.id())
     }
 
     pub fn kill(&mut self) {

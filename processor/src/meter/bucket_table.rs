@@ -5,12 +5,9 @@ use std::collections::BTreeMap;
 use schemas::{Bucket, Measures, Timestamp};
 
 use super::cell::{CARRY_EVENTS, Cell, Increment};
-use super::prefetch::Prefetches;
 use super::series::SeriesId;
-
-const PAGE: usize = 64;
-const NO_PAGE: u32 = u32::MAX;
-const NO_CELL: u32 = u32::MAX;
+use crate::paged_index::PagedIndex;
+use crate::prefetch::Prefetches;
 
 /// All cells of a bucket. Opened by an event, sealed when the watermark says that hardly anything more will come.
 #[derive(Debug)]
@@ -31,10 +28,8 @@ pub(super) struct BucketTable {
     flushed: i64,
     /// Series so far, by set.
     pub(super) series_per_set: Vec<u32>,
-    /// First level: page number by series / 64.
-    directory: Vec<u32>,
-    /// Second level: cell index by series % 64.
-    pages: Vec<[u32; PAGE]>,
+    /// Cells by series.
+    index: PagedIndex,
 }
 
 impl BucketTable {
@@ -49,8 +44,7 @@ impl BucketTable {
             dirty: Vec::new(),
             flushed: 0,
             series_per_set: vec![0; sets],
-            directory: Vec::new(),
-            pages: Vec::new(),
+            index: PagedIndex::default(),
         }
     }
 
@@ -61,9 +55,7 @@ impl BucketTable {
     /// The index of the series' cell.
     #[inline]
     pub(super) fn find(&self, series: SeriesId) -> Option<usize> {
-        let page = *self.directory.get(series as usize / PAGE)?;
-        let cell = *self.pages.get(page as usize)?.get(series as usize % PAGE)?;
-        (cell != NO_CELL).then_some(cell as usize)
+        self.index.get(series).map(|index| index as usize)
     }
 
     /// Adds an empty cell for a series that has none.
@@ -72,17 +64,8 @@ impl BucketTable {
     }
 
     fn add_cell(&mut self, cell: Cell, set: usize) -> usize {
-        let slot = cell.series as usize / PAGE;
-        if self.directory.len() <= slot {
-            self.directory.resize(slot + 1, NO_PAGE);
-        }
-        if self.directory[slot] == NO_PAGE {
-            self.directory[slot] = self.pages.len() as u32;
-            self.pages.push([NO_CELL; PAGE]);
-        }
-        let page = self.directory[slot] as usize;
         let index = self.cells.len();
-        self.pages[page][cell.series as usize % PAGE] = index as u32;
+        self.index.set(cell.series, index as u32);
         self.series_per_set[set] += 1;
         self.cells.push(cell);
         index
@@ -101,8 +84,7 @@ impl BucketTable {
     /// Adds what finding the series' cell needs.
     #[inline]
     pub(super) fn prefetch_place(&self, series: SeriesId, into: &mut Prefetches) {
-        let page = self.directory.get(series as usize / PAGE).and_then(|page| self.pages.get(*page as usize));
-        if let Some(place) = page.and_then(|page| page.get(series as usize % PAGE)) {
+        if let Some(place) = self.index.place(series) {
             into.add(place);
         }
     }
@@ -183,9 +165,7 @@ impl BucketTable {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.cells.capacity() * size_of::<Cell>()
-            + self.pages.capacity() * PAGE * 4
-            + (self.directory.capacity() + self.dirty.capacity()) * 4
+        self.cells.capacity() * size_of::<Cell>() + self.index.bytes() + self.dirty.capacity() * 4
     }
 }
 

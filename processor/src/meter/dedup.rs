@@ -3,7 +3,7 @@
 use schemas::Timestamp;
 use schemas::timestamp::DAY_US;
 
-use super::prefetch::Prefetches;
+use crate::prefetch::Prefetches;
 
 /// Bytes of an entry in a snapshot segment.
 pub(super) const ENTRY_BYTES: usize = 24;

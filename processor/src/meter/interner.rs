@@ -3,7 +3,7 @@
 use schemas::text_head::{HEAD_BYTES, text_head};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::prefetch::Prefetches;
+use crate::prefetch::Prefetches;
 
 /// Texts up to this length are compared without leaving the table.
 const INLINE: usize = HEAD_BYTES;

@@ -9,8 +9,8 @@ use std::ops::Range;
 use schemas::{Bucket, Event};
 
 use super::Meter;
-use super::prefetch::Prefetches;
 use super::series::{Member, SeriesId, ValueIds};
+use crate::prefetch::Prefetches;
 
 /// Cells of a table from which on they are fetched ahead: fewer stay in the caches by themselves.
 const MANY_CELLS: usize = 2048;

@@ -9,7 +9,6 @@ mod cell;
 mod dedup;
 mod interner;
 mod look_ahead;
-mod prefetch;
 mod rules;
 mod series;
 mod snapshot;

@@ -6,7 +6,7 @@ use schemas::{Dimension, Event, GroupingSet};
 use xxhash_rust::xxh3::{Xxh3Builder, xxh3_64};
 
 use super::interner::Interner;
-use super::prefetch::Prefetches;
+use crate::prefetch::Prefetches;
 
 /// Number of a series within one meter; never leaves the process.
 pub(super) type SeriesId = u32;
@@ -65,6 +65,12 @@ impl SetIndex {
     fn takes(&self, event: &Event<'_>) -> bool {
         let passes = |(dimension, values): &(Dimension, Vec<String>)| values.iter().any(|value| value == event.dimension(*dimension));
         self.set.filter.iter().all(passes)
+    }
+
+    /// Of its own values: the others are all the same.
+    #[inline]
+    fn hash(&self, values: &[u32; MAX_KEY]) -> u64 {
+        hash_key(&values[..self.set.key.len().min(MAX_KEY)])
     }
 
     /// The values of the set's key among those of all dimensions.
@@ -200,7 +206,7 @@ impl SeriesIndex {
             [dimension] => ids[dimension as usize] as usize,
             _ => {
                 let values = index.values(ids);
-                return index.by_key.find(hash_key(&values), |id| self.series[*id as usize].values == values).copied();
+                return index.by_key.find(index.hash(&values), |id| self.series[*id as usize].values == values).copied();
             }
         };
         index.by_value.get(slot).copied().filter(|id| *id != NONE)
@@ -224,7 +230,9 @@ impl SeriesIndex {
             index.by_value.resize(index.by_value.len().max(slot + 1), NONE);
             index.by_value[slot] = id;
         } else {
-            index.by_key.insert_unique(hash_key(&values), id, |id| hash_key(&series[*id as usize].values));
+            let key = &index.set.key;
+            let hash = |values: &[u32; MAX_KEY]| hash_key(&values[..key.len().min(MAX_KEY)]);
+            index.by_key.insert_unique(hash(&values), id, |id| hash(&series[*id as usize].values));
         }
         id
     }
@@ -259,7 +267,6 @@ impl SeriesIndex {
 }
 
 pub(super) fn hash_key(values: &[u32]) -> u64 {
-    // Two or three values are usual; the unused ones are all the same.
     values.iter().fold(0, |hash: u64, value| (hash.rotate_left(5) ^ u64::from(*value)).wrapping_mul(0x517c_c1b7_2722_0a95))
 }
 

@@ -4,9 +4,9 @@ use schemas::{Accounts, Bucket, Measures, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::bucket_table::BucketTable;
-use super::cell::Cell;
 use super::{Meter, MeterPlace, MeterRules};
 use crate::pricing::Pricer;
+use crate::state_bytes::{LazySeq, state_bytes};
 
 /// First byte of the state.
 pub const SNAPSHOT_VERSION: u8 = 1;
@@ -42,7 +42,9 @@ pub enum SnapshotError {
     },
 }
 
-#[derive(Serialize, Deserialize)]
+/// A state as it is read.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 struct State {
     topic: String,
     partition: i32,
@@ -53,7 +55,8 @@ struct State {
     tables: Vec<TableState>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 struct TableState {
     bucket: Bucket,
     generation: i64,
@@ -62,10 +65,40 @@ struct TableState {
     cells: Vec<CellState>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 struct CellState {
     set: String,
     values: Vec<String>,
+    version: i64,
+    measures: Measures,
+}
+
+/// The same as it is written: borrowed, and without a copy of the cells.
+#[derive(Serialize)]
+struct StateRef<'a, T> {
+    topic: &'a str,
+    partition: i32,
+    shards: i32,
+    accounts: Accounts,
+    watermark: Timestamp,
+    closed_before: Timestamp,
+    tables: T,
+}
+
+#[derive(Serialize)]
+struct TableRef<C> {
+    bucket: Bucket,
+    generation: i64,
+    seal_at: Timestamp,
+    events: u64,
+    cells: C,
+}
+
+#[derive(Serialize)]
+struct CellRef<'a, V> {
+    set: &'a str,
+    values: V,
     version: i64,
     measures: Measures,
 }
@@ -77,32 +110,33 @@ impl Meter {
     /// # Errors
     /// [`SnapshotError::Malformed`] should the encoder fail, which it does not on valid state.
     pub fn snapshot(&self) -> Result<Vec<u8>, SnapshotError> {
-        let tables = self.tables.iter().map(|table| TableState {
-            bucket: table.bucket,
-            generation: table.generation,
-            seal_at: table.seal_at,
-            events: table.events,
-            cells: table.cells().map(|(cell, measures)| self.cell_state(cell, measures)).collect(),
-        });
-        let state = State {
-            topic: self.place.topic.clone(),
+        let index = &self.index;
+        let tables = || {
+            self.tables.iter().map(|table| TableRef {
+                bucket: table.bucket,
+                generation: table.generation,
+                seal_at: table.seal_at,
+                events: table.events,
+                cells: LazySeq(move || {
+                    table.cells().map(move |(cell, measures)| CellRef {
+                        set: index.set_name(cell.series),
+                        values: LazySeq(move || index.values(cell.series)),
+                        version: cell.version,
+                        measures,
+                    })
+                }),
+            })
+        };
+        let state = StateRef {
+            topic: &self.place.topic,
             partition: self.place.partition,
             shards: self.place.shards,
             accounts: self.accounts,
             watermark: self.watermark,
             closed_before: self.closed_before,
-            tables: tables.collect(),
+            tables: LazySeq(tables),
         };
-        postcard::to_extend(&state, vec![SNAPSHOT_VERSION]).map_err(malformed)
-    }
-
-    fn cell_state(&self, cell: &Cell, measures: Measures) -> CellState {
-        CellState {
-            set: self.index.set_name(cell.series).to_owned(),
-            values: self.index.values(cell.series).map(str::to_owned).collect(),
-            version: cell.version,
-            measures,
-        }
+        state_bytes(SNAPSHOT_VERSION, &state).map_err(malformed)
     }
 
     /// The identities counted since the last call, for an immutable segment, and the event day after which it can go.
@@ -159,4 +193,35 @@ impl Meter {
 
 fn malformed(error: postcard::Error) -> SnapshotError {
     SnapshotError::Malformed(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::{Dimension, GroupingSet};
+
+    use super::*;
+
+    /// What is written lazily is what `State` would be.
+    #[test]
+    fn a_state_is_read_as_it_was_written() {
+        let sets = vec![GroupingSet::new("total", &[]), GroupingSet::new("pair", &[Dimension::Provider, Dimension::UserId])];
+        let place = MeterPlace { topic: "in".into(), partition: 3, inputs: 4, shards: 2 };
+        let mut meter = Meter::new(MeterRules::new(sets), place, Pricer::without_prices(), 7);
+        for number in 0..3_u32 {
+            let bucket = Bucket::from_number(1000 + number);
+            let mut table = BucketTable::new(bucket, number.into(), bucket.end(), 2);
+            let measures = Measures { events: 1, first_event_at: bucket.start(), last_event_at: bucket.start(), ..Measures::EMPTY };
+            let total = meter.index.of_texts(0, std::iter::empty());
+            let pair = meter.index.of_texts(1, ["openai", "u"].into_iter());
+            for (set, series) in [(0, total), (1, pair)].into_iter().take(number as usize) {
+                table.restore(series, set, 5, &measures);
+            }
+            meter.tables.push(table);
+        }
+        let bytes = meter.snapshot().unwrap();
+        let state: State = postcard::from_bytes(&bytes[1..]).unwrap();
+        assert_eq!(postcard::to_stdvec(&state).unwrap(), bytes[1..]);
+        assert_eq!(state.tables.iter().map(|table| table.cells.len()).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(state.tables[2].cells[1].values, ["openai", "u"]);
+    }
 }

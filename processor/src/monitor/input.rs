@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use hashbrown::HashTable;
 use schemas::measures::NotLater;
 use schemas::{Accounts, Bucket, Measures, Timestamp};
 
-use super::series::{SeriesId, hash_of};
+use super::series::SeriesId;
+use crate::paged_index::PagedIndex;
 
 /// An input partition, as its blocks have described it.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ pub(super) struct HeldCell {
 #[derive(Debug, Default)]
 pub(super) struct CellTable {
     pub(super) cells: Vec<HeldCell>,
-    index: HashTable<u32>,
+    index: PagedIndex,
 }
 
 /// What a cell brought.
@@ -76,8 +76,8 @@ impl CellTable {
     #[inline]
     pub(super) fn take(&mut self, series: SeriesId, version: i64, measures: &Measures) -> Result<News, NotLater> {
         let cells = &mut self.cells;
-        if let Some(at) = self.index.find(hash_of(series), |at| cells[*at as usize].series == series) {
-            let held = &mut cells[*at as usize];
+        if let Some(at) = self.index.get(series) {
+            let held = &mut cells[at as usize];
             if version <= held.version {
                 return Ok(News::Repeat);
             }
@@ -91,14 +91,11 @@ impl CellTable {
 
     /// Adds the cell of a series that has none yet.
     pub(super) fn add(&mut self, cell: HeldCell) {
-        let series = cell.series;
-        let at = self.cells.len() as u32;
+        self.index.set(cell.series, self.cells.len() as u32);
         self.cells.push(cell);
-        let cells = &self.cells;
-        self.index.insert_unique(hash_of(series), at, |at| hash_of(cells[*at as usize].series));
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.cells.capacity() * size_of::<HeldCell>() + self.index.capacity() * 5
+        self.cells.capacity() * size_of::<HeldCell>() + self.index.bytes()
     }
 }

@@ -6,15 +6,16 @@
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Included};
 
-use hashbrown::HashTable;
 use schemas::calendar::{Calendar, Window};
 use schemas::measures::Overflow;
 use schemas::rollup::{Granularity, RollupRow};
 use schemas::{Bucket, GroupingSet, Measures, Timestamp};
 
 use super::MonitorEffects;
-use super::series::{SeriesId, SeriesIndex, hash_of};
+use super::series::{SeriesId, SeriesIndex};
 use super::slab::Slab;
+use crate::paged_index::PagedIndex;
+use crate::prefetch::prefetch;
 
 /// The value of one series in one window, as far as this generation goes.
 #[derive(Clone, Debug)]
@@ -36,7 +37,7 @@ pub(super) struct WindowTable {
     pub(super) window: Window,
     /// In the order in which they were opened.
     pub(super) rows: Vec<Row>,
-    index: HashTable<u32>,
+    index: PagedIndex,
     dirty_rows: u32,
     /// Only here until its dirty rows are written.
     pub(super) departed: bool,
@@ -44,23 +45,16 @@ pub(super) struct WindowTable {
 
 impl WindowTable {
     pub(super) fn new(granularity: Granularity, window: Window) -> Self {
-        WindowTable { granularity, window, rows: Vec::new(), index: HashTable::new(), dirty_rows: 0, departed: false }
+        WindowTable { granularity, window, rows: Vec::new(), index: PagedIndex::default(), dirty_rows: 0, departed: false }
     }
 
     /// Adds the row of a series that has none yet.
     pub(super) fn add(&mut self, row: Row) -> u32 {
-        let series = row.series;
+        let at = self.rows.len() as u32;
         self.dirty_rows += u32::from(row.dirty);
+        self.index.set(row.series, at);
         self.rows.push(row);
-        let at = (self.rows.len() - 1) as u32;
-        let rows = &self.rows;
-        self.index.insert_unique(hash_of(series), at, |at| hash_of(rows[*at as usize].series));
         at
-    }
-
-    #[inline]
-    fn find(&self, series: SeriesId) -> Option<u32> {
-        self.index.find(hash_of(series), |at| self.rows[*at as usize].series == series).copied()
     }
 }
 
@@ -93,9 +87,15 @@ impl Windows {
             Some((current, slots)) if current == bucket => slots,
             _ => self.open(calendar, bucket),
         };
+        // With many series none of the four rows is in a cache: they are fetched at the same time.
+        for table in slots.iter().filter_map(|slot| self.tables.get(*slot)) {
+            if let Some(row) = table.index.get(id).and_then(|at| table.rows.get(at as usize)) {
+                prefetch(row);
+            }
+        }
         for slot in slots {
             let Some(table) = self.tables.get_mut(slot) else { continue };
-            let at = match table.find(id) {
+            let at = match table.index.get(id) {
                 Some(at) => at,
                 None => {
                     series.hold(id);
@@ -208,7 +208,7 @@ impl Windows {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let table = |table: &WindowTable| table.rows.capacity() * size_of::<Row>() + table.index.capacity() * 5;
+        let table = |table: &WindowTable| table.rows.capacity() * size_of::<Row>() + table.index.bytes();
         self.tables.values().map(table).sum::<usize>() + self.dirty.capacity() * 8
     }
 }

@@ -122,14 +122,14 @@ pub enum Table {
     Accounts,
 }
 
-/// Rows in the table's binary form (ClickHouse RowBinary, see the `sinks` crate's `rows`).
+/// Rows in the table's binary form (a block in ClickHouse's `Native` format, see the `sinks` crate's `rows`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowBatch {
     /// Where to.
     pub table: Table,
     /// How many rows.
     pub rows: u32,
-    /// The rows, one after another.
+    /// The rows.
     pub bytes: Vec<u8>,
 }
 

@@ -1,5 +1,7 @@
-//! Reads the rows back that the sinks write, independently of their writer: ClickHouse's RowBinary by its documentation,
-//! <https://clickhouse.com/docs/interfaces/formats/RowBinary>. A row that is cut short reads as zeros and shows as a wrong row.
+//! Reads the rows back that the sinks write, independently of their writer: a block of ClickHouse's Native format by its documentation,
+//! <https://clickhouse.com/docs/interfaces/formats/Native>. A block that is cut short reads as zeros and shows as wrong rows.
+
+use std::collections::BTreeMap;
 
 /// Key of a rollup row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,24 +104,12 @@ pub(crate) struct AccountsRow {
 }
 
 /// Reads values one after another.
-pub(crate) struct RowReader<'a> {
-    bytes: &'a [u8],
-}
+struct Bytes<'a>(&'a [u8]);
 
-impl<'a> RowReader<'a> {
-    /// From the first byte.
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        RowReader { bytes }
-    }
-
-    /// Is everything read?
-    pub(crate) fn is_at_end(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
+impl Bytes<'_> {
     fn take<const N: usize>(&mut self) -> [u8; N] {
-        let (value, rest) = self.bytes.split_first_chunk::<N>().map_or(([0; N], &[][..]), |(value, rest)| (*value, rest));
-        self.bytes = rest;
+        let (value, rest) = self.0.split_first_chunk::<N>().map_or(([0; N], &[][..]), |(value, rest)| (*value, rest));
+        self.0 = rest;
         value
     }
 
@@ -136,76 +126,154 @@ impl<'a> RowReader<'a> {
     }
 
     fn text(&mut self) -> String {
-        let length = self.length().min(self.bytes.len());
-        let (text, rest) = self.bytes.split_at(length);
-        self.bytes = rest;
+        let length = self.length().min(self.0.len());
+        let (text, rest) = self.0.split_at(length);
+        self.0 = rest;
         String::from_utf8_lossy(text).into_owned()
     }
 
-    fn i64(&mut self) -> i64 {
-        i64::from_le_bytes(self.take())
+    fn number(&mut self, kind: &str) -> Option<i128> {
+        Some(match kind {
+            "Int8" | "Bool" => i8::from_le_bytes(self.take()).into(),
+            "Int32" => i32::from_le_bytes(self.take()).into(),
+            "DateTime('UTC')" => u32::from_le_bytes(self.take()).into(),
+            "Int64" | "DateTime64(6, 'UTC')" => i64::from_le_bytes(self.take()).into(),
+            "UInt64" => u64::from_le_bytes(self.take()).into(),
+            "Int128" | "Decimal(38, 18)" => i128::from_le_bytes(self.take()),
+            _ => return None,
+        })
     }
 
-    fn u64(&mut self) -> u64 {
-        u64::from_le_bytes(self.take())
+    /// A whole column; nothing for a type that the tables which are looked at do not have.
+    fn column(&mut self, kind: &str, rows: usize) -> Column {
+        if kind == "String" {
+            return Column::Texts((0..rows).map(|_| self.text()).collect());
+        }
+        if kind == "Array(String)" {
+            let ends: Vec<u64> = (0..rows).map(|_| u64::from_le_bytes(self.take())).collect();
+            let lengths = std::iter::once(0).chain(ends.iter().copied()).zip(&ends).map(|(from, to)| to.saturating_sub(from));
+            return Column::Lists(lengths.map(|length| (0..length).map(|_| self.text()).collect()).collect());
+        }
+        if let Some(kind) = kind.strip_prefix("Nullable(").and_then(|kind| kind.strip_suffix(')')) {
+            let nulls: Vec<[u8; 1]> = (0..rows).map(|_| self.take()).collect();
+            return Column::Numbers(nulls.iter().map(|null| self.number(kind).filter(|_| *null == [0])).collect());
+        }
+        Column::Numbers((0..rows).map(|_| self.number(kind)).collect())
+    }
+}
+
+enum Column {
+    Numbers(Vec<Option<i128>>),
+    Texts(Vec<String>),
+    Lists(Vec<Vec<String>>),
+}
+
+/// The columns of a block, by name.
+pub(crate) struct BlockReader {
+    columns: BTreeMap<String, Column>,
+    /// How many rows the block says it has.
+    pub(crate) rows: usize,
+    /// Was there exactly what the block says?
+    pub(crate) is_whole: bool,
+}
+
+impl BlockReader {
+    /// Reads everything.
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        let mut bytes = Bytes(bytes);
+        let (count, rows) = (bytes.length(), bytes.length());
+        let columns: BTreeMap<_, _> = (0..count)
+            .map(|_| {
+                let (name, kind) = (bytes.text(), bytes.text());
+                (name, bytes.column(&kind, rows))
+            })
+            .collect();
+        BlockReader { is_whole: bytes.0.is_empty() && columns.len() == count, columns, rows }
     }
 
-    fn i128(&mut self) -> i128 {
-        i128::from_le_bytes(self.take())
+    fn nullable(&self, column: &str, row: usize) -> Option<i128> {
+        let Some(Column::Numbers(values)) = self.columns.get(column) else { return None };
+        *values.get(row)?
     }
 
-    fn nullable(&mut self) -> Option<i128> {
-        let [is_null] = self.take();
-        (is_null == 0).then(|| self.i128())
+    /// A number that is none, or too large for where it goes, reads as 0 and shows as a wrong row.
+    fn number<N: TryFrom<i128> + Default>(&self, column: &str, row: usize) -> N {
+        self.nullable(column, row).and_then(|number| number.try_into().ok()).unwrap_or_default()
+    }
+
+    fn text(&self, column: &str, row: usize) -> String {
+        let Some(Column::Texts(values)) = self.columns.get(column) else { return String::new() };
+        values.get(row).cloned().unwrap_or_default()
     }
 
     /// A row of `rollups`.
-    pub(crate) fn rollup(&mut self) -> (RollupKey, RollupValue) {
-        let [granularity] = self.take();
-        let (set, window_start) = (self.text(), u32::from_le_bytes(self.take()));
-        let values = (0..self.length()).map(|_| self.text()).collect();
-        let key = RollupKey { granularity: granularity as i8, set, window_start, values, generation: self.i64() };
-        let revision = self.i64();
-        let [is_final] = self.take();
-        let mut sums = [0; 14];
-        for count in &mut sums[..4] {
-            *count = self.u64().into();
-        }
-        for sum in &mut sums[4..12] {
-            *sum = self.i128();
-        }
-        sums[12] = self.u64().into();
-        sums[13] = self.i128();
-        let latency_ms_max = self.u64();
-        let (first_event_us, last_event_us) = (self.i64(), self.i64());
-        (key, RollupValue { revision, is_final: is_final != 0, sums, latency_ms_max, first_event_us, last_event_us })
+    pub(crate) fn rollup(&self, row: usize) -> (RollupKey, RollupValue) {
+        let values = match self.columns.get("values") {
+            Some(Column::Lists(lists)) => lists.get(row).cloned().unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let key = RollupKey {
+            granularity: self.number("granularity", row),
+            set: self.text("set", row),
+            window_start: self.number("window_start", row),
+            values,
+            generation: self.number("generation", row),
+        };
+        let sums = [
+            "events",
+            "calls",
+            "errors",
+            "unpriced_events",
+            "uncached_input_tokens",
+            "cache_read_tokens",
+            "cache_write_tokens",
+            "output_tokens",
+            "reasoning_tokens",
+            "cost",
+            "credit",
+            "revenue",
+            "latency_count",
+            "latency_ms_sum",
+        ];
+        let value = RollupValue {
+            revision: self.number("revision", row),
+            is_final: self.number::<u8>("is_final", row) != 0,
+            sums: sums.map(|column| self.number(column, row)),
+            latency_ms_max: self.number("latency_ms_max", row),
+            first_event_us: self.number("first_event_at", row),
+            last_event_us: self.number("last_event_at", row),
+        };
+        (key, value)
     }
 
     /// A row of `budget_rows`.
-    pub(crate) fn budget(&mut self) -> (BudgetKey, BudgetValue) {
-        let (budget, scope, period) = (self.text(), self.text(), self.text());
-        let (start, end) = (u32::from_le_bytes(self.take()), u32::from_le_bytes(self.take()));
-        let (currency, spent, limit, projection) = (self.text(), self.i128(), self.i128(), self.nullable());
-        let (level, revision) = (self.text(), self.i64());
-        let text = format!("{period} until {end}: {spent} of {limit} {currency} {level}");
-        ((budget, scope, start), BudgetValue { revision, text, projection })
+    pub(crate) fn budget(&self, row: usize) -> (BudgetKey, BudgetValue) {
+        let text = |column| self.text(column, row);
+        let (spent, limit, end): (i128, i128, u32) = (self.number("spent", row), self.number("limit", row), self.number("period_end", row));
+        let shown = format!("{} until {end}: {spent} of {limit} {} {}", text("period"), text("currency"), text("level"));
+        let value = BudgetValue { revision: self.number("revision", row), text: shown, projection: self.nullable("projection", row) };
+        ((text("budget"), text("scope"), self.number("period_start", row)), value)
     }
 
     /// A row of `alert_rows`: id, everything else.
-    pub(crate) fn alert(&mut self) -> (String, String) {
-        let id = self.text();
-        let texts: Vec<String> = (0..5).map(|_| self.text()).collect();
-        let amounts: Vec<Option<i128>> = (0..3).map(|_| self.nullable()).collect();
-        let (currency, occurred_at, data) = (self.text(), self.i64(), self.text());
-        (id, format!("{texts:?} {amounts:?} {currency} {occurred_at} {data}"))
+    pub(crate) fn alert(&self, row: usize) -> (String, String) {
+        let texts = ["rule", "scope", "period", "level", "state", "currency", "data"].map(|column| self.text(column, row));
+        let amounts = ["threshold", "current", "previous"].map(|column| self.nullable(column, row));
+        let occurred_at: i64 = self.number("occurred_at", row);
+        (self.text("id", row), format!("{texts:?} {amounts:?} {occurred_at}"))
     }
 
     /// A row of `shard_accounts`.
-    pub(crate) fn accounts(&mut self) -> AccountsRow {
-        let topic = self.text();
-        let [partition, shard, shards] = [0; 3].map(|_| i32::from_le_bytes(self.take()));
-        let (first_offset, next_offset) = (self.i64(), self.i64());
-        let outcomes = [0; 6].map(|_| self.u64());
-        AccountsRow { topic, partition, shard, shards, first_offset, next_offset, outcomes, revision: self.i64() }
+    pub(crate) fn accounts(&self, row: usize) -> AccountsRow {
+        AccountsRow {
+            topic: self.text("topic", row),
+            partition: self.number("partition", row),
+            shard: self.number("shard", row),
+            shards: self.number("shards", row),
+            first_offset: self.number("first_offset", row),
+            next_offset: self.number("next_offset", row),
+            outcomes: ["counted", "duplicate", "conflict", "late", "rejected", "skipped"].map(|column| self.number(column, row)),
+            revision: self.number("revision", row),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use runtime::invariant::Invariant;
 use runtime::io::{RowBatch, Table};
 
-use crate::row_reader::{AccountsRow, BudgetKey, BudgetValue, RollupKey, RollupValue, RowReader};
+use crate::row_reader::{AccountsRow, BlockReader, BudgetKey, BudgetValue, RollupKey, RollupValue};
 
 /// What a broken invariant looked like.
 pub(crate) type Violation = (Invariant, String);
@@ -25,25 +25,27 @@ impl Tables {
     /// Inserts the first `rows` rows of a batch. Returns what is wrong with them.
     pub(crate) fn insert(&mut self, batch: &RowBatch, rows: u32) -> Vec<Violation> {
         let mut wrong = Vec::new();
-        let mut reader = RowReader::new(&batch.bytes);
-        for _ in 0..rows {
+        if batch.table == Table::UsageEvents {
+            return wrong;
+        }
+        let block = BlockReader::new(&batch.bytes);
+        if !block.is_whole || block.rows != batch.rows as usize {
+            wrong.push((Invariant::RowsAreWhole, format!("{:?}: {} rows, the block says {}", batch.table, batch.rows, block.rows)));
+        }
+        for row in 0..rows as usize {
             let found = match batch.table {
-                Table::Rollups => self.insert_rollup(&mut reader),
-                Table::Budgets => self.insert_budget(&mut reader),
-                Table::Alerts => self.insert_alert(&mut reader),
-                Table::Accounts => self.insert_accounts(&mut reader),
+                Table::Rollups => self.insert_rollup(block.rollup(row)),
+                Table::Budgets => self.insert_budget(block.budget(row)),
+                Table::Alerts => self.insert_alert(block.alert(row)),
+                Table::Accounts => self.insert_accounts(block.accounts(row)),
                 Table::UsageEvents => None,
             };
             wrong.extend(found);
         }
-        if rows == batch.rows && batch.table != Table::UsageEvents && !reader.is_at_end() {
-            wrong.push((Invariant::RowsAreWhole, format!("bytes are left after {rows} rows of {:?}", batch.table)));
-        }
         wrong
     }
 
-    fn insert_rollup(&mut self, reader: &mut RowReader<'_>) -> Option<Violation> {
-        let (key, value) = reader.rollup();
+    fn insert_rollup(&mut self, (key, value): (RollupKey, RollupValue)) -> Option<Violation> {
         let counts = key.granularity == 1 && key.set == "total";
         if let Some(held) = self.rollups.get(&key) {
             if held.revision == value.revision && *held != value {
@@ -59,8 +61,7 @@ impl Tables {
         None
     }
 
-    fn insert_budget(&mut self, reader: &mut RowReader<'_>) -> Option<Violation> {
-        let (key, value) = reader.budget();
+    fn insert_budget(&mut self, (key, value): (BudgetKey, BudgetValue)) -> Option<Violation> {
         let held = self.budgets.entry(key.clone()).or_insert_with(|| value.clone());
         if held.revision == value.revision && *held != value {
             return Some((Invariant::RevisionNamesOneValue, format!("{key:?}: {held:?} and {value:?}")));
@@ -71,14 +72,12 @@ impl Tables {
         None
     }
 
-    fn insert_alert(&mut self, reader: &mut RowReader<'_>) -> Option<Violation> {
-        let (id, text) = reader.alert();
+    fn insert_alert(&mut self, (id, text): (String, String)) -> Option<Violation> {
         let held = self.alerts.entry(id.clone()).or_insert_with(|| text.clone());
         (*held != text).then(|| (Invariant::AlertIdNamesOneAlert, format!("{id}: {held} and {text}")))
     }
 
-    fn insert_accounts(&mut self, reader: &mut RowReader<'_>) -> Option<Violation> {
-        let row = reader.accounts();
+    fn insert_accounts(&mut self, row: AccountsRow) -> Option<Violation> {
         let key = (row.topic.clone(), row.partition, row.shard);
         if self.accounts.get(&key).is_none_or(|held| row.revision > held.revision) {
             self.accounts.insert(key, row);

@@ -8,14 +8,14 @@ use ingest::codec::{Decoded, Decoder};
 use processor::meter::{Fate, LookAhead, Meter, MeterPlace, MeterRules};
 use processor::pricing::{PricedEvent, Pricer};
 use runtime::invariant::Invariant;
-use runtime::io::{Message, OutRecord, OutTopic, RowBatch, Table};
+use runtime::io::{Message, OutRecord, OutTopic, Table};
 use runtime::stage::{Segment, StageState};
 use runtime::store::Loaded;
 use runtime::{Effects, Stage, StageError, Taken};
 use schemas::rollup::UsageEventRow;
 use schemas::timestamp::DAY_US;
 use schemas::{Event, Outcome, Reason, Rejection, Timestamp};
-use sinks::clickhouse::rows;
+use sinks::clickhouse::rows::{self, Block};
 
 use super::{StageFactory, StagePlace, dead_letter};
 
@@ -57,8 +57,7 @@ impl MeterFactory {
             topic: place.topic.clone(),
             partition: place.partition,
             usage_events: self.usage_events,
-            usage_rows: Vec::new(),
-            usage_count: 0,
+            usage_rows: Block::new(Table::UsageEvents),
             unkeyed: 0,
             revenue_without_rate: 0,
             refused: BTreeMap::new(),
@@ -99,8 +98,7 @@ pub struct MeterStage {
     topic: String,
     partition: i32,
     usage_events: bool,
-    usage_rows: Vec<u8>,
-    usage_count: u32,
+    usage_rows: Block,
     /// Messages without a key: their repeats may be missed.
     unkeyed: u64,
     /// Events whose revenue counts 0 for want of an exchange rate.
@@ -182,9 +180,8 @@ impl MeterStage {
         };
         let written = rows::put_usage_event(&mut self.usage_rows, &row);
         written.map_err(|error| StageError { code: "CR-1102", text: error.to_string() })?;
-        self.usage_count += 1;
-        if self.usage_count >= USAGE_ROWS {
-            self.hand_on_rows(effects);
+        if self.usage_rows.rows() >= USAGE_ROWS {
+            effects.batches.extend(self.usage_rows.take());
         }
         Ok(())
     }
@@ -203,14 +200,6 @@ impl MeterStage {
                 payload: Some(block.bytes),
                 headers: Vec::new(),
             });
-        }
-    }
-
-    fn hand_on_rows(&mut self, effects: &mut Effects) {
-        if self.usage_count > 0 {
-            let bytes = std::mem::take(&mut self.usage_rows);
-            effects.batches.push(RowBatch { table: Table::UsageEvents, rows: self.usage_count, bytes });
-            self.usage_count = 0;
         }
     }
 }
@@ -238,7 +227,7 @@ impl Stage for MeterStage {
     fn flush(&mut self, effects: &mut Effects) -> Result<(), StageError> {
         let accounts = self.meter.accounts();
         Invariant::OffsetsAreConserved.require(accounts.is_conserved(), || format!("{}/{}: {accounts:?}", self.topic, self.partition));
-        self.hand_on_rows(effects);
+        effects.batches.extend(self.usage_rows.take());
         self.meter.flush();
         self.take_blocks(effects);
         Ok(())

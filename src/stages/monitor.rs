@@ -8,7 +8,7 @@ use runtime::{Effects, Stage, StageError, Taken};
 use schemas::Timestamp;
 use schemas::alert::Alert;
 use schemas::rollup::{AccountsRow, AlertRow, BudgetRow, RollupRow};
-use sinks::clickhouse::rows;
+use sinks::clickhouse::rows::{self, Block};
 
 use super::{StageFactory, StagePlace};
 use crate::config::{Config, Rules};
@@ -123,27 +123,27 @@ impl Stage for MonitorStage {
 }
 
 /// Rows of one flush, encoded.
-#[derive(Default)]
 struct Rows {
-    rollups: Encoded,
-    budgets: Encoded,
-    accounts: Encoded,
-    alerts: Encoded,
+    rollups: Block,
+    budgets: Block,
+    accounts: Block,
+    alerts: Block,
     finished: Vec<RowBatch>,
     records: Vec<OutRecord>,
     failed: Option<String>,
 }
 
-#[derive(Default)]
-struct Encoded {
-    rows: u32,
-    bytes: Vec<u8>,
-}
-
-impl Encoded {
-    fn finish(&mut self, table: Table) -> Option<RowBatch> {
-        let rows = std::mem::take(&mut self.rows);
-        (rows > 0).then(|| RowBatch { table, rows, bytes: std::mem::take(&mut self.bytes) })
+impl Default for Rows {
+    fn default() -> Self {
+        Rows {
+            rollups: Block::new(Table::Rollups),
+            budgets: Block::new(Table::Budgets),
+            accounts: Block::new(Table::Accounts),
+            alerts: Block::new(Table::Alerts),
+            finished: Vec::new(),
+            records: Vec::new(),
+            failed: None,
+        }
     }
 }
 
@@ -171,8 +171,7 @@ impl Rows {
             occurred_at: alert.occurred_at,
             data: &data,
         };
-        let outcome = rows::put_alert(&mut self.alerts.bytes, &row);
-        self.alerts.rows += 1;
+        let outcome = rows::put_alert(&mut self.alerts, &row);
         self.note(outcome);
         self.records.push(OutRecord {
             topic: OutTopic::Alerts,
@@ -190,10 +189,10 @@ impl Rows {
             return Err(StageError { code: "CR-1202", text: format!("a row cannot be written: {text}") });
         }
         effects.batches.append(&mut self.finished);
-        effects.batches.extend(self.rollups.finish(Table::Rollups));
-        effects.batches.extend(self.budgets.finish(Table::Budgets));
-        effects.batches.extend(self.alerts.finish(Table::Alerts));
-        effects.batches.extend(self.accounts.finish(Table::Accounts));
+        effects.batches.extend(self.rollups.take());
+        effects.batches.extend(self.budgets.take());
+        effects.batches.extend(self.alerts.take());
+        effects.batches.extend(self.accounts.take());
         effects.records.append(&mut self.records);
         Ok(())
     }
@@ -201,23 +200,20 @@ impl Rows {
 
 impl MonitorEffects for Rows {
     fn rollup(&mut self, row: &RollupRow<'_, Box<str>>) {
-        let outcome = rows::put_rollup(&mut self.rollups.bytes, row);
-        self.rollups.rows += 1;
+        let outcome = rows::put_rollup(&mut self.rollups, row);
         self.note(outcome);
-        if self.rollups.rows >= ROWS {
-            self.finished.extend(self.rollups.finish(Table::Rollups));
+        if self.rollups.rows() >= ROWS {
+            self.finished.extend(self.rollups.take());
         }
     }
 
     fn budget(&mut self, row: &BudgetRow<'_>) {
-        let outcome = rows::put_budget(&mut self.budgets.bytes, row);
-        self.budgets.rows += 1;
+        let outcome = rows::put_budget(&mut self.budgets, row);
         self.note(outcome);
     }
 
     fn accounts(&mut self, row: &AccountsRow<'_>) {
-        rows::put_accounts(&mut self.accounts.bytes, row);
-        self.accounts.rows += 1;
+        rows::put_accounts(&mut self.accounts, row);
     }
 
     fn alert(&mut self, alert: &Alert) {

@@ -102,7 +102,8 @@ impl ClickHouse {
     /// Inserts rows and waits until they are durable. The same `token` again within the server's deduplication window
     /// changes nothing.
     pub(crate) async fn insert(&self, table: Table, pieces: &[Bytes], token: &str) -> Result<(), ClickHouseError> {
-        let sql = format!("INSERT INTO {} ({}) FORMAT RowBinary", table_name(table), columns(table));
+        let names: Vec<String> = columns(table).iter().map(|(name, _)| format!("`{name}`")).collect();
+        let sql = format!("INSERT INTO {} ({}) FORMAT Native", table_name(table), names.join(", "));
         let mut insert = self
             .client
             .insert_formatted_with(sql)

@@ -99,7 +99,7 @@ impl ClickHouseError {
             // Certificates are renewed while we run, so one that is not trusted may be tomorrow.
             Self::Unreachable { .. } | Self::Untrusted { .. } | Self::TimedOut { .. } => Fault::Passing,
             Self::Server { code, .. } => fault_of(*code),
-            _ => Fault::Setup,
+            _ => Fault::Lasting,
         }
     }
 

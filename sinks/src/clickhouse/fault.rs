@@ -2,10 +2,10 @@
 //!
 //! | code | name | what is done |
 //! |---|---|---|
-//! | 16, 8, 36, 47, 48, 62, 115 | no such column, bad arguments, unknown identifier, not implemented, syntax, unknown setting | setup: stop |
-//! | 60, 81 | unknown table, unknown database | setup: stop (the migrations have not run, or somebody dropped it) |
-//! | 164, 192, 193, 194, 497, 516 | read only, unknown user, wrong password, access denied, authentication failed | setup: stop |
-//! | 6, 26, 27, 32, 33, 38, 41, 43, 53, 69, 70, 72, 117, 131, 321, 349, 691 | a value cannot be read, converted or stored | data: stop the driver that sent it |
+//! | 16, 8, 36, 47, 48, 62, 115 | no such column, bad arguments, unknown identifier, not implemented, syntax, unknown setting | stop |
+//! | 60, 81 | unknown table, unknown database | stop (the migrations have not run, or somebody dropped it) |
+//! | 164, 192, 193, 194, 497, 516 | read only, unknown user, wrong password, access denied, authentication failed | stop |
+//! | 6, 26, 27, 32, 33, 38, 41, 43, 50, 53, 69, 70, 72, 117, 128, 131, 321, 349, 691 | a value cannot be read, converted or stored | stop |
 //! | 159, 160, 202, 203, 209, 210, 236, 241, 242, 243, 252, 285, 319, 394, 425, 439, 473, 745, 999, ... | timeouts, overload, memory, disk, read-only replica, too many parts, unknown status, Keeper | retry for ever |
 //! | any other, or none | not known here | retry for ever: an outage is waited out and shows in the health state |
 //!
@@ -16,17 +16,15 @@
 pub enum Fault {
     /// It may pass: the same request is worth another try.
     Passing,
-    /// Tables, rights or settings are wrong: a person must act, whatever rows are sent.
-    Setup,
-    /// These very rows will never be taken.
-    Data,
+    /// Tables, rights or settings are wrong, or these very rows: the same request fails again until a person acts.
+    Lasting,
 }
 
 /// See the table above.
 pub(crate) fn fault_of(code: Option<u32>) -> Fault {
     match code {
-        Some(8 | 16 | 36 | 47 | 48 | 60 | 62 | 81 | 115 | 164 | 192 | 193 | 194 | 497 | 516) => Fault::Setup,
-        Some(6 | 26 | 27 | 32 | 33 | 38 | 41 | 43 | 53 | 69 | 70 | 72 | 117 | 131 | 321 | 349 | 691) => Fault::Data,
+        Some(8 | 16 | 36 | 47 | 48 | 60 | 62 | 81 | 115 | 164 | 192 | 193 | 194 | 497 | 516) => Fault::Lasting,
+        Some(6 | 26 | 27 | 32 | 33 | 38 | 41 | 43 | 50 | 53 | 69 | 70 | 72 | 117 | 128 | 131 | 321 | 349 | 691) => Fault::Lasting,
         _ => Fault::Passing,
     }
 }
@@ -66,6 +64,6 @@ mod tests {
         for code in [202, 241, 252, 319, 159, 210, 242, 999] {
             assert_eq!(fault_of(Some(code)), Fault::Passing);
         }
-        assert_eq!((fault_of(Some(53)), fault_of(Some(117)), fault_of(Some(60))), (Fault::Data, Fault::Data, Fault::Setup));
+        assert_eq!([53, 117, 60].map(|code| fault_of(Some(code))), [Fault::Lasting; 3]);
     }
 }

@@ -6,7 +6,7 @@
 //! | `connector`, `client` | HTTP, TLS, statements, queries, inserts |
 //! | `error`, `fault` | what goes wrong, whose fault it is, whether trying again helps |
 //! | `migrations`, `views` | tables, once and in order; views per granularity and grouping set |
-//! | `row_binary`, `rows` | rows as bytes |
+//! | `block`, `rows` | rows as bytes, column by column |
 //! | `queue`, `writer`, `sink`, `state` | from the drivers to the server, bounded, in order, for ever until taken |
 //!
 //! Limits: one node (no `ON CLUSTER`, no `Replicated...` engines: on ClickHouse Cloud and with a replicated database engine that is
@@ -29,6 +29,7 @@
 //! # }
 //! ```
 
+mod block;
 mod client;
 mod connector;
 mod error;
@@ -36,7 +37,6 @@ mod fault;
 mod migrations;
 mod options;
 mod queue;
-mod row_binary;
 pub mod rows;
 mod sink;
 mod state;

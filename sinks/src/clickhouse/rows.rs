@@ -1,14 +1,12 @@
-//! Every row as `RowBinary`, appended to a buffer: nothing is allocated per row beyond the buffer's growth.
-//!
-//! The order of the values is the order of [`columns`], which the insert names; golden files hold the bytes. On an error
-//! the buffer is as it was before the row.
+//! Every row, appended to a block of its table: nothing is allocated per row beyond the block's growth. Golden files hold the bytes. On an error
+//! the block is as it was before the row.
 
 use runtime::io::Table;
 use schemas::rollup::{AccountsRow, AlertRow, BudgetRow, RollupRow, UsageEventRow};
 use schemas::{Amount, Dimension, Kind, Measures};
 
-pub use super::row_binary::OutOfRange;
-use super::row_binary::RowWriter;
+pub use super::block::{Block, ColumnType, OutOfRange};
+use super::block::{Micros, RowWriter, Seconds};
 
 /// Where rows of a table are inserted.
 pub const fn table_name(table: Table) -> &'static str {
@@ -21,25 +19,121 @@ pub const fn table_name(table: Table) -> &'static str {
     }
 }
 
-/// The columns of an insert, in the order in which the encoders write them.
-pub const fn columns(table: Table) -> &'static str {
+/// Name and type of a table's columns, in the order in which a row's values are written.
+pub const fn columns(table: Table) -> &'static [(&'static str, ColumnType)] {
+    use ColumnType::{Bool, Int8, Int32, Int64, Int128, Micros, Money, NullableMoney, NullableUInt64, Pairs, Seconds, Text, Texts, UInt64};
     match table {
-        Table::Rollups => {
-            "granularity, `set`, window_start, `values`, generation, revision, is_final, events, calls, errors, unpriced_events, \
-             uncached_input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost, credit, revenue, \
-             latency_count, latency_ms_sum, latency_ms_max, first_event_at, last_event_at"
-        }
-        Table::UsageEvents => {
-            "topic, `partition`, `offset`, event_id, source, occurred_at, kind, adjusts, provider, model, service, feature, route, \
-             task_type, team, project, environment, cost_center, user_id, operation, owner, tier, uncached_input_tokens, \
-             cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, amount, currency, cost, \
-             cost_status, price_version, revenue, revenue_amount, revenue_currency, latency_ms, status, error_type, tags, attributes"
-        }
-        Table::Alerts => "id, rule, scope, period, level, state, threshold, current, previous, currency, occurred_at, data",
-        Table::Budgets => "budget, scope, period, period_start, period_end, currency, spent, `limit`, `projection`, level, revision",
-        Table::Accounts => {
-            "topic, `partition`, shard, shards, first_offset, next_offset, counted, duplicate, conflict, late, rejected, skipped, revision"
-        }
+        Table::Rollups => &[
+            ("granularity", Int8),
+            ("set", Text),
+            ("window_start", Seconds),
+            ("values", Texts),
+            ("generation", Int64),
+            ("revision", Int64),
+            ("is_final", Bool),
+            ("events", UInt64),
+            ("calls", UInt64),
+            ("errors", UInt64),
+            ("unpriced_events", UInt64),
+            ("uncached_input_tokens", Int128),
+            ("cache_read_tokens", Int128),
+            ("cache_write_tokens", Int128),
+            ("output_tokens", Int128),
+            ("reasoning_tokens", Int128),
+            ("cost", Money),
+            ("credit", Money),
+            ("revenue", Money),
+            ("latency_count", UInt64),
+            ("latency_ms_sum", Int128),
+            ("latency_ms_max", UInt64),
+            ("first_event_at", Micros),
+            ("last_event_at", Micros),
+        ],
+        Table::UsageEvents => &[
+            ("topic", Text),
+            ("partition", Int32),
+            ("offset", Int64),
+            ("event_id", Text),
+            ("source", Text),
+            ("occurred_at", Micros),
+            ("kind", Int8),
+            ("adjusts", Text),
+            ("provider", Text),
+            ("model", Text),
+            ("service", Text),
+            ("feature", Text),
+            ("route", Text),
+            ("task_type", Text),
+            ("team", Text),
+            ("project", Text),
+            ("environment", Text),
+            ("cost_center", Text),
+            ("user_id", Text),
+            ("operation", Text),
+            ("owner", Text),
+            ("tier", Text),
+            ("uncached_input_tokens", Int64),
+            ("cache_read_tokens", Int64),
+            ("cache_write_5m_tokens", Int64),
+            ("cache_write_1h_tokens", Int64),
+            ("output_tokens", Int64),
+            ("reasoning_tokens", Int64),
+            ("amount", NullableMoney),
+            ("currency", Text),
+            ("cost", Money),
+            ("cost_status", Int8),
+            ("price_version", Text),
+            ("revenue", Money),
+            ("revenue_amount", NullableMoney),
+            ("revenue_currency", Text),
+            ("latency_ms", NullableUInt64),
+            ("status", Text),
+            ("error_type", Text),
+            ("tags", Pairs),
+            ("attributes", Pairs),
+        ],
+        Table::Alerts => &[
+            ("id", Text),
+            ("rule", Text),
+            ("scope", Text),
+            ("period", Text),
+            ("level", Text),
+            ("state", Text),
+            ("threshold", NullableMoney),
+            ("current", NullableMoney),
+            ("previous", NullableMoney),
+            ("currency", Text),
+            ("occurred_at", Micros),
+            ("data", Text),
+        ],
+        Table::Budgets => &[
+            ("budget", Text),
+            ("scope", Text),
+            ("period", Text),
+            ("period_start", Seconds),
+            ("period_end", Seconds),
+            ("currency", Text),
+            ("spent", Money),
+            ("limit", Money),
+            ("projection", NullableMoney),
+            ("level", Text),
+            ("revision", Int64),
+        ],
+        Table::Accounts => &[
+            ("topic", Text),
+            ("partition", Int32),
+            ("shard", Int32),
+            ("shards", Int32),
+            ("first_offset", Int64),
+            ("next_offset", Int64),
+            ("counted", UInt64),
+            ("duplicate", UInt64),
+            ("conflict", UInt64),
+            ("late", UInt64),
+            ("rejected", UInt64),
+            ("skipped", UInt64),
+            ("revision", Int64),
+        ],
     }
 }
 
@@ -47,23 +141,27 @@ pub const fn columns(table: Table) -> &'static str {
 ///
 /// # Errors
 /// [`OutOfRange`] for a window or event time that its column cannot hold.
-pub fn put_rollup<V: AsRef<str>>(out: &mut Vec<u8>, row: &RollupRow<'_, V>) -> Result<(), OutOfRange> {
-    whole(out, |w| {
-        w.int8(row.granularity as i8 + 1);
-        w.text(row.set);
-        w.seconds("window_start", row.window_start)?;
-        w.length(row.values.len());
-        for value in row.values {
-            w.text(value.as_ref());
-        }
-        w.int64(row.generation);
-        w.int64(row.revision);
-        w.boolean(row.is_final);
-        put_measures(w, &row.measures)
-    })
+pub fn put_rollup<V: AsRef<str>>(block: &mut Block, row: &RollupRow<'_, V>) -> Result<(), OutOfRange> {
+    debug_assert_eq!(block.table, Table::Rollups);
+    let measures = &row.measures;
+    let window_start = Seconds::of("window_start", row.window_start)?;
+    let first_event_at = Micros::of("first_event_at", measures.first_event_at)?;
+    let last_event_at = Micros::of("last_event_at", measures.last_event_at)?;
+    let mut w = block.row();
+    w.int8(row.granularity as i8 + 1);
+    w.text(row.set);
+    w.seconds(window_start);
+    w.texts(row.values);
+    w.int64(row.generation);
+    w.int64(row.revision);
+    w.boolean(row.is_final);
+    put_sums(&mut w, measures);
+    w.micros(first_event_at);
+    w.micros(last_event_at);
+    Ok(())
 }
 
-fn put_measures(w: &mut RowWriter<'_>, m: &Measures) -> Result<(), OutOfRange> {
+fn put_sums(w: &mut RowWriter<'_>, m: &Measures) {
     for count in [m.events, m.calls, m.errors, m.unpriced_events] {
         w.uint64(count);
     }
@@ -76,53 +174,52 @@ fn put_measures(w: &mut RowWriter<'_>, m: &Measures) -> Result<(), OutOfRange> {
     w.uint64(m.latency_count);
     w.int128(m.latency_ms_sum);
     w.uint64(m.latency_ms_max);
-    w.micros("first_event_at", m.first_event_at)?;
-    w.micros("last_event_at", m.last_event_at)
 }
 
 /// Appends a row of `usage_event_rows`.
 ///
 /// # Errors
 /// [`OutOfRange`] for an event time that its column cannot hold.
-pub fn put_usage_event(out: &mut Vec<u8>, row: &UsageEventRow<'_>) -> Result<(), OutOfRange> {
+pub fn put_usage_event(block: &mut Block, row: &UsageEventRow<'_>) -> Result<(), OutOfRange> {
+    debug_assert_eq!(block.table, Table::UsageEvents);
     let event = row.event;
-    whole(out, |w| {
-        w.text(row.topic);
-        w.int32(row.partition);
-        w.int64(row.offset);
-        w.text(event.event_id);
-        w.text(event.source);
-        w.micros("occurred_at", event.occurred_at)?;
-        w.int8(match event.kind {
-            Kind::Llm => 0,
-            Kind::Cost => 1,
-            Kind::Adjustment => 2,
-        });
-        w.text(event.adjusts);
-        for dimension in Dimension::ALL {
-            w.text(event.dimension(dimension));
-        }
-        let t = &event.tokens;
-        for count in [t.uncached_input, t.cache_read, t.cache_write_5m, t.cache_write_1h, t.output, t.reasoning] {
-            w.int64(count);
-        }
-        put_amount(w, event.amount.as_ref());
-        w.money(row.cost);
-        w.int8(row.cost_status as i8);
-        w.text(row.price_version);
-        w.money(row.revenue);
-        put_amount(w, event.revenue.as_ref());
-        w.nullable(event.latency_ms, RowWriter::uint64);
-        w.text(event.status);
-        w.text(event.error_type);
-        w.pairs(event.tags);
-        w.pairs(event.attributes);
-        Ok(())
-    })
+    let occurred_at = Micros::of("occurred_at", event.occurred_at)?;
+    let mut w = block.row();
+    w.text(row.topic);
+    w.int32(row.partition);
+    w.int64(row.offset);
+    w.text(event.event_id);
+    w.text(event.source);
+    w.micros(occurred_at);
+    w.int8(match event.kind {
+        Kind::Llm => 0,
+        Kind::Cost => 1,
+        Kind::Adjustment => 2,
+    });
+    w.text(event.adjusts);
+    for dimension in Dimension::ALL {
+        w.text(event.dimension(dimension));
+    }
+    let t = &event.tokens;
+    for count in [t.uncached_input, t.cache_read, t.cache_write_5m, t.cache_write_1h, t.output, t.reasoning] {
+        w.int64(count);
+    }
+    put_amount(&mut w, event.amount.as_ref());
+    w.money(row.cost);
+    w.int8(row.cost_status as i8);
+    w.text(row.price_version);
+    w.money(row.revenue);
+    put_amount(&mut w, event.revenue.as_ref());
+    w.nullable_uint64(event.latency_ms);
+    w.text(event.status);
+    w.text(event.error_type);
+    w.pairs(event.tags);
+    w.pairs(event.attributes);
+    Ok(())
 }
 
 fn put_amount(w: &mut RowWriter<'_>, amount: Option<&Amount>) {
-    w.nullable(amount.map(|a| a.value), RowWriter::money);
+    w.nullable_money(amount.map(|a| a.value));
     w.text(amount.map_or("", |a| a.currency.as_str()));
 }
 
@@ -130,45 +227,49 @@ fn put_amount(w: &mut RowWriter<'_>, amount: Option<&Amount>) {
 ///
 /// # Errors
 /// [`OutOfRange`] for a period that its columns cannot hold.
-pub fn put_budget(out: &mut Vec<u8>, row: &BudgetRow<'_>) -> Result<(), OutOfRange> {
-    whole(out, |w| {
-        w.text(row.budget);
-        w.text(row.scope);
-        w.text(row.period);
-        w.seconds("period_start", row.period_start)?;
-        w.seconds("period_end", row.period_end)?;
-        w.text(row.currency.as_str());
-        w.money(row.spent);
-        w.money(row.limit);
-        w.nullable(row.projection, RowWriter::money);
-        w.text(row.level);
-        w.int64(row.revision);
-        Ok(())
-    })
+pub fn put_budget(block: &mut Block, row: &BudgetRow<'_>) -> Result<(), OutOfRange> {
+    debug_assert_eq!(block.table, Table::Budgets);
+    let period_start = Seconds::of("period_start", row.period_start)?;
+    let period_end = Seconds::of("period_end", row.period_end)?;
+    let mut w = block.row();
+    w.text(row.budget);
+    w.text(row.scope);
+    w.text(row.period);
+    w.seconds(period_start);
+    w.seconds(period_end);
+    w.text(row.currency.as_str());
+    w.money(row.spent);
+    w.money(row.limit);
+    w.nullable_money(row.projection);
+    w.text(row.level);
+    w.int64(row.revision);
+    Ok(())
 }
 
 /// Appends a row of `alert_rows`.
 ///
 /// # Errors
 /// [`OutOfRange`] for an event time that its column cannot hold.
-pub fn put_alert(out: &mut Vec<u8>, row: &AlertRow<'_>) -> Result<(), OutOfRange> {
-    whole(out, |w| {
-        for text in [row.id, row.rule, row.scope, row.period, row.level, row.state] {
-            w.text(text);
-        }
-        for money in [row.threshold, row.current, row.previous] {
-            w.nullable(money, RowWriter::money);
-        }
-        w.text(row.currency.as_ref().map_or("", |currency| currency.as_str()));
-        w.micros("occurred_at", row.occurred_at)?;
-        w.text(row.data);
-        Ok(())
-    })
+pub fn put_alert(block: &mut Block, row: &AlertRow<'_>) -> Result<(), OutOfRange> {
+    debug_assert_eq!(block.table, Table::Alerts);
+    let occurred_at = Micros::of("occurred_at", row.occurred_at)?;
+    let mut w = block.row();
+    for text in [row.id, row.rule, row.scope, row.period, row.level, row.state] {
+        w.text(text);
+    }
+    for money in [row.threshold, row.current, row.previous] {
+        w.nullable_money(money);
+    }
+    w.text(row.currency.as_ref().map_or("", |currency| currency.as_str()));
+    w.micros(occurred_at);
+    w.text(row.data);
+    Ok(())
 }
 
 /// Appends a row of `shard_accounts`.
-pub fn put_accounts(out: &mut Vec<u8>, row: &AccountsRow<'_>) {
-    let mut w = RowWriter(out);
+pub fn put_accounts(block: &mut Block, row: &AccountsRow<'_>) {
+    debug_assert_eq!(block.table, Table::Accounts);
+    let mut w = block.row();
     w.text(row.topic);
     w.int32(row.partition);
     w.int32(row.shard);
@@ -180,14 +281,4 @@ pub fn put_accounts(out: &mut Vec<u8>, row: &AccountsRow<'_>) {
         w.uint64(count);
     }
     w.int64(row.revision);
-}
-
-/// All of a row or nothing of it.
-fn whole(out: &mut Vec<u8>, put: impl FnOnce(&mut RowWriter<'_>) -> Result<(), OutOfRange>) -> Result<(), OutOfRange> {
-    let before = out.len();
-    let result = put(&mut RowWriter(out));
-    if result.is_err() {
-        out.truncate(before);
-    }
-    result
 }

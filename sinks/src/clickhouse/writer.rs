@@ -7,8 +7,7 @@
 //! |---|---|
 //! | takes the insert | its batches are acknowledged |
 //! | fails in passing, or does not answer | the same bytes with the same token again, for ever, pauses doubling up to a bound |
-//! | refuses the setup | the drivers of the batches stop with the reason |
-//! | refuses the data | the batches go one by one, so that only the driver of the culprit stops |
+//! | refuses it for good | the batches go one by one, so that only the drivers stop whose rows are refused by themselves |
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -107,7 +106,7 @@ impl Writer {
         }
         match self.insert(table, &live).await {
             Ok(()) => self.settle(&live, None),
-            Err(error) if error.fault() == Fault::Data && live.len() > 1 => {
+            Err(_) if live.len() > 1 => {
                 for submission in live {
                     let alone = [submission];
                     let result = if alone[0].driver.is_failed() { Ok(()) } else { self.insert(table, &alone).await };

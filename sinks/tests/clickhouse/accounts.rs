@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use runtime::io::{Table, TableSink};
+use runtime::io::TableSink;
 use sinks::clickhouse::ClickHouseSink;
 
 use crate::samples::accounts;
-use crate::server::{batch, database, sink_options, text, until_acknowledged};
+use crate::server::{database, sink_options, text, until_acknowledged};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partition_shows_the_accounts_that_all_shards_have_reached() {
@@ -23,7 +23,7 @@ async fn a_partition_shows_the_accounts_that_all_shards_have_reached() {
         (0, 3, 80, 12, ""),
         (2, 3, 80, 1, "70"),
     ] {
-        sink.submit(batch(Table::Accounts, 1, accounts(shard, shards, counted, revision))).unwrap();
+        sink.submit(accounts(shard, shards, counted, revision)).unwrap();
         submitted += 1;
         until_acknowledged(&mut sink, submitted).await;
         let sql = "SELECT counted FROM pipeline_accounts WHERE topic = 'usage-events'";

@@ -3,14 +3,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
-use runtime::io::{Full, Table, TableSink};
+use runtime::io::{Full, TableSink};
 use schemas::Money;
 use sinks::clickhouse::{ClickHouse, ClickHouseOptions, ClickHouseSink, SinkOptions, SinkState};
 use sinks::metrics::SinkMetrics;
 
 use crate::proxy::{CUT_ANSWER, DOWN, PASS, Proxy};
-use crate::samples::{accounts, bytes_of, total};
-use crate::server::{address, batch, database, options, sink_options, text, until_acknowledged};
+use crate::samples::{accounts, rollups, total};
+use crate::server::{address, database, options, sink_options, text, until_acknowledged};
 
 async fn behind(proxy: &Proxy, database: &str) -> ClickHouse {
     ClickHouse::new(ClickHouseOptions { url: proxy.url(), ..options(database) }).unwrap()
@@ -23,7 +23,7 @@ async fn a_connection_cut_after_the_server_took_the_insert_does_not_write_it_twi
     let handle = ClickHouseSink::start(behind(&proxy, "cut").await, sink_options(), Arc::new(()), &tokio::runtime::Handle::current());
     let mut sink = handle.table_sink();
     proxy.set(CUT_ANSWER);
-    sink.submit(batch(Table::Rollups, 1, bytes_of([&total(0, 1, Money::from_whole(5))]))).unwrap();
+    sink.submit(rollups([&total(0, 1, Money::from_whole(5))])).unwrap();
     while proxy.cuts.load(Ordering::SeqCst) < 3 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -62,8 +62,8 @@ async fn an_outage_loses_nothing_and_accounts_are_never_ahead_of_rollups() {
     for step in 0..200_i64 {
         for (shard, sink) in sinks.iter_mut().enumerate() {
             let hour = step * 2 + shard as i64;
-            sink.submit(batch(Table::Rollups, 1, bytes_of([&total(hour, 1, Money::from_whole(1))]))).unwrap();
-            sink.submit(batch(Table::Accounts, 1, accounts(shard as i32, 2, step as u64 + 1, step))).unwrap();
+            sink.submit(rollups([&total(hour, 1, Money::from_whole(1))])).unwrap();
+            sink.submit(accounts(shard as i32, 2, step as u64 + 1, step)).unwrap();
         }
         match step {
             50 => proxy.set(DOWN),
@@ -97,20 +97,20 @@ async fn the_queue_is_bounded_and_shutdown_says_what_was_left() {
     let small = SinkOptions { max_queue_bytes: 10_000, ..sink_options() };
     let handle = ClickHouseSink::start(behind(&proxy, "default").await, small, Arc::new(()), &tokio::runtime::Handle::current());
     let mut sink = handle.table_sink();
-    let rows = bytes_of([&total(0, 1, Money::ZERO)]);
+    let rows = rollups([&total(0, 1, Money::ZERO)]);
     let mut taken = 0;
     let refused = loop {
-        match sink.submit(batch(Table::Rollups, 1, rows.clone())) {
+        match sink.submit(rows.clone()) {
             Ok(()) => taken += 1,
             Err(Full(batch)) => break batch,
         }
     };
-    assert_eq!(refused.bytes, rows);
-    assert!((20..50).contains(&taken), "{taken}");
+    assert_eq!(refused, rows);
+    assert!((8..20).contains(&taken), "{taken}");
     assert!(handle.queue_bytes() <= 10_000);
     let left = handle.shutdown(Duration::from_millis(300)).await.unwrap_err();
     assert!(left.bytes > 9_000 && matches!(left.state, SinkState::Down { .. }), "{left}");
-    assert!(sink.submit(batch(Table::Rollups, 1, rows)).is_err(), "nothing is taken after the shutdown");
+    assert!(sink.submit(rows).is_err(), "nothing is taken after the shutdown");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,7 +119,7 @@ async fn an_orderly_shutdown_writes_what_was_submitted() {
     let slow = SinkOptions { linger: Duration::from_secs(60), ..sink_options() };
     let handle = ClickHouseSink::start(server.clone(), slow, Arc::new(()), &tokio::runtime::Handle::current());
     let mut sink = handle.table_sink();
-    sink.submit(batch(Table::Rollups, 1, bytes_of([&total(0, 1, Money::from_whole(2))]))).unwrap();
+    sink.submit(rollups([&total(0, 1, Money::from_whole(2))])).unwrap();
     handle.shutdown(Duration::from_secs(10)).await.unwrap();
     assert_eq!(sink.acknowledged().unwrap(), 1);
     assert_eq!(text(&server, "SELECT sum(cost) FROM hourly_total").await, "2");

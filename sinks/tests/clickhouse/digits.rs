@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
-use runtime::io::{Table, TableSink};
+use runtime::io::{RowBatch, Table, TableSink};
 use schemas::event::Amount;
 use schemas::rollup::{AlertRow, BudgetRow, CostStatus, UsageEventRow};
 use schemas::{Currency, Dimension, Event, Kind, Money, Timestamp, Tokens};
-use sinks::clickhouse::{ClickHouseSink, rows};
+use sinks::clickhouse::ClickHouseSink;
+use sinks::clickhouse::rows::{self, Block};
 
-use crate::samples::{accounts, bytes_of, total};
-use crate::server::{batch, database, sink_options, text, until_acknowledged};
+use crate::samples::{accounts, rollups, total};
+use crate::server::{database, sink_options, text, until_acknowledged};
 
 fn money(text: &str) -> Money {
     text.parse().unwrap()
@@ -36,8 +37,7 @@ fn event() -> Event<'static> {
     }
 }
 
-fn usage_event(offset: i64) -> Vec<u8> {
-    let mut bytes = Vec::new();
+fn put_usage_event(block: &mut Block, offset: i64) {
     let row = UsageEventRow {
         topic: "usage-events",
         partition: 3,
@@ -48,12 +48,10 @@ fn usage_event(offset: i64) -> Vec<u8> {
         revenue: money("0.02"),
         price_version: "v1",
     };
-    rows::put_usage_event(&mut bytes, &row).unwrap();
-    bytes
+    rows::put_usage_event(block, &row).unwrap();
 }
 
-fn budget(revision: i64, spent: &str, projection: Option<Money>) -> Vec<u8> {
-    let mut bytes = Vec::new();
+fn put_budget(block: &mut Block, revision: i64, spent: &str, projection: Option<Money>) {
     let row = BudgetRow {
         budget: "llm-day",
         scope: "user_id=u-1",
@@ -67,12 +65,10 @@ fn budget(revision: i64, spent: &str, projection: Option<Money>) -> Vec<u8> {
         level: "warning",
         revision,
     };
-    rows::put_budget(&mut bytes, &row).unwrap();
-    bytes
+    rows::put_budget(block, &row).unwrap();
 }
 
-fn alert() -> Vec<u8> {
-    let mut bytes = Vec::new();
+fn put_alert(block: &mut Block) {
     let row = AlertRow {
         id: "a-1",
         rule: "llm-day",
@@ -87,22 +83,27 @@ fn alert() -> Vec<u8> {
         occurred_at: Timestamp::parse("2026-11-22T10:15:03.123456Z").unwrap(),
         data: "{\"rule\":\"llm-day\"}",
     };
-    rows::put_alert(&mut bytes, &row).unwrap();
-    bytes
+    rows::put_alert(block, &row).unwrap();
+}
+
+fn batch(table: Table, put: impl Fn(&mut Block)) -> RowBatch {
+    let mut block = Block::new(table);
+    put(&mut block);
+    block.take().unwrap()
 }
 
 #[test]
 fn the_bytes_of_every_row_are_the_golden_ones() {
     let all = [
-        ("rollup", bytes_of([&total(3, 9, money("-12.5"))])),
-        ("usage_event", usage_event(42)),
-        ("budget", budget(7, "80", None)),
-        ("alert", alert()),
+        ("rollup", rollups([&total(3, 9, money("-12.5"))])),
+        ("usage_event", batch(Table::UsageEvents, |rows| put_usage_event(rows, 42))),
+        ("budget", batch(Table::Budgets, |rows| put_budget(rows, 7, "80", None))),
+        ("alert", batch(Table::Alerts, put_alert)),
         ("accounts", accounts(1, 4, 20, 8)),
     ];
     let lines: Vec<String> =
-        all.iter().map(|(name, bytes)| format!("{name} {}", bytes.iter().map(|b| format!("{b:02x}")).collect::<String>())).collect();
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/clickhouse/golden/rows_v1.hex");
+        all.iter().map(|(name, batch)| format!("{name} {}", batch.bytes.iter().map(|b| format!("{b:02x}")).collect::<String>())).collect();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/clickhouse/golden/rows_v2.hex");
     if std::env::var_os("REGENERATE_GOLDEN").is_some() {
         std::fs::write(path, lines.join("\n") + "\n").unwrap();
     }
@@ -123,14 +124,19 @@ async fn every_digit_survives() {
         "0",
         "-1000000000.5",
     ];
-    let rollups: Vec<_> = values.iter().enumerate().map(|(hour, value)| total(hour as i64, 1, Money::from_units(units(value)))).collect();
-    sink.submit(batch(Table::Rollups, rollups.len(), bytes_of(&rollups))).unwrap();
-    sink.submit(batch(Table::UsageEvents, 2, [usage_event(42), usage_event(43)].concat())).unwrap();
-    sink.submit(batch(Table::UsageEvents, 1, usage_event(42))).unwrap();
-    sink.submit(batch(Table::Budgets, 2, [budget(7, "80", None), budget(8, "80.000000000000000001", Some(money("120.25")))].concat()))
-        .unwrap();
-    sink.submit(batch(Table::Budgets, 1, budget(6, "79", None))).unwrap();
-    sink.submit(batch(Table::Alerts, 2, [alert(), alert()].concat())).unwrap();
+    let costs: Vec<_> = values.iter().enumerate().map(|(hour, value)| total(hour as i64, 1, Money::from_units(units(value)))).collect();
+    sink.submit(rollups(&costs)).unwrap();
+    let events = |rows: &mut Block, offsets: &[i64]| offsets.iter().for_each(|offset| put_usage_event(rows, *offset));
+    sink.submit(batch(Table::UsageEvents, |rows| events(rows, &[42, 43]))).unwrap();
+    sink.submit(batch(Table::UsageEvents, |rows| events(rows, &[42]))).unwrap();
+    let budgets = |rows: &mut Block| {
+        put_budget(rows, 7, "80", None);
+        put_budget(rows, 8, "80.000000000000000001", Some(money("120.25")));
+    };
+    sink.submit(batch(Table::Budgets, budgets)).unwrap();
+    sink.submit(batch(Table::Budgets, |rows| put_budget(rows, 6, "79", None))).unwrap();
+    let twice = |rows: &mut Block| (0..2).for_each(|_| put_alert(rows));
+    sink.submit(batch(Table::Alerts, twice)).unwrap();
     until_acknowledged(&mut sink, 6).await;
 
     assert_eq!(text(&server, "SELECT cost FROM hourly_total ORDER BY window_start").await.lines().collect::<Vec<_>>(), values);

@@ -1,8 +1,9 @@
 //! Rows for tests: a seeded stream of random ones, and helpers to make single ones.
 
+use runtime::io::{RowBatch, Table};
 use schemas::rollup::{AccountsRow, Granularity, RollupRow};
 use schemas::{Accounts, GroupingSet, Measures, Money, Timestamp};
-use sinks::clickhouse::rows;
+use sinks::clickhouse::rows::{self, Block};
 
 /// SplitMix64.
 pub struct Random(pub u64);
@@ -95,7 +96,7 @@ pub fn row(key: Key, revision: i64) -> Row {
 }
 
 impl Row {
-    pub fn put(&self, out: &mut Vec<u8>) {
+    pub fn put(&self, out: &mut Block) {
         let key = &self.key;
         let row = RollupRow {
             set: &key.set,
@@ -119,15 +120,15 @@ pub fn total(hour: i64, revision: i64, cost: Money) -> Row {
     Row { key, revision, is_final: false, measures }
 }
 
-pub fn bytes_of<'r>(rows: impl IntoIterator<Item = &'r Row>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    rows.into_iter().for_each(|row| row.put(&mut bytes));
-    bytes
+pub fn rollups<'r>(rows: impl IntoIterator<Item = &'r Row>) -> RowBatch {
+    let mut block = Block::new(Table::Rollups);
+    rows.into_iter().for_each(|row| row.put(&mut block));
+    block.take().unwrap()
 }
 
-pub fn accounts(shard: i32, shards: i32, counted: u64, revision: i64) -> Vec<u8> {
+pub fn accounts(shard: i32, shards: i32, counted: u64, revision: i64) -> RowBatch {
     let accounts = Accounts { first_offset: 100, next_offset: 100 + counted as i64, counted, ..Accounts::default() };
-    let mut bytes = Vec::new();
-    rows::put_accounts(&mut bytes, &AccountsRow { topic: "usage-events", partition: 0, shard, shards, accounts, revision });
-    bytes
+    let mut block = Block::new(Table::Accounts);
+    rows::put_accounts(&mut block, &AccountsRow { topic: "usage-events", partition: 0, shard, shards, accounts, revision });
+    block.take().unwrap()
 }

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use engine::{Credentials, Engine, EngineOptions, find_library};
-use runtime::io::{RowBatch, Table, TableSink};
+use runtime::io::TableSink;
 use schemas::{GroupingSet, Secret};
 use sinks::clickhouse::{ClickHouse, ClickHouseOptions, SinkOptions};
 
@@ -83,10 +83,6 @@ pub fn sink_options() -> SinkOptions {
         longest_pause: Duration::from_millis(200),
         ..SinkOptions::default()
     }
-}
-
-pub fn batch(table: Table, rows: usize, bytes: Vec<u8>) -> RowBatch {
-    RowBatch { table, rows: u32::try_from(rows).unwrap(), bytes }
 }
 
 pub async fn until_acknowledged(sink: &mut impl TableSink, count: u64) {

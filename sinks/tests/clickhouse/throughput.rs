@@ -1,13 +1,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use runtime::io::{Table, TableSink};
+use runtime::io::TableSink;
 use schemas::rollup::Granularity;
 use schemas::{Measures, Money, Timestamp};
 use sinks::clickhouse::{ClickHouse, ClickHouseOptions, ClickHouseSink, Compression, SinkOptions};
 
-use crate::samples::{Key, Row, bytes_of};
-use crate::server::{batch, database, options, text, until_acknowledged};
+use crate::samples::{Key, Row, rollups};
+use crate::server::{database, options, text, until_acknowledged};
 
 /// Not a test of speed, which a shared machine cannot promise: it prints figures with `--nocapture --ignored`.
 #[tokio::test(flavor = "multi_thread")]
@@ -43,7 +43,7 @@ async fn a_million_rollup_rows() {
                         Row { key, revision: step, is_final: false, measures }
                     })
                     .collect();
-                batch(Table::Rollups, rows.len(), bytes_of(&rows))
+                rollups(&rows)
             })
             .collect();
         let bytes: usize = batches.iter().map(|batch| batch.bytes.len()).sum();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use runtime::io::{Table, TableSink};
+use runtime::io::TableSink;
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use schemas::{GroupingSet, Money, Secret};
@@ -14,8 +14,8 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use crate::samples::{bytes_of, total};
-use crate::server::{PASSWORD, address, batch, options, sink_options, text, until_acknowledged};
+use crate::samples::{rollups, total};
+use crate::server::{PASSWORD, address, options, sink_options, text, until_acknowledged};
 
 /// A private certificate authority.
 struct Authority {
@@ -86,7 +86,7 @@ async fn rows_go_and_come_through_tls_with_a_private_authority() {
     let handle = ClickHouseSink::start(server.clone(), sink_options(), Arc::new(()), &tokio::runtime::Handle::current());
     let mut sink = handle.table_sink();
     for hour in 0..3 {
-        sink.submit(batch(Table::Rollups, 1, bytes_of([&total(hour, 1, Money::from_whole(2))]))).unwrap();
+        sink.submit(rollups([&total(hour, 1, Money::from_whole(2))])).unwrap();
     }
     until_acknowledged(&mut sink, 3).await;
     assert_eq!(text(&server, "SELECT sum(events), sum(cost) FROM hourly_total").await, "3\t6");
@@ -122,7 +122,7 @@ async fn a_wrong_password_is_refused_through_tls_and_not_shown() {
     let authority = Authority::new("ours");
     let options = secured("localhost", authority.serve().await, &authority, "default");
     let error = refusal(ClickHouseOptions { password: Secret::new("hunter2"), ..options }).await;
-    assert_eq!((error.code(), error.fault()), (Some(516), Fault::Setup), "{error}");
+    assert_eq!((error.code(), error.fault()), (Some(516), Fault::Lasting), "{error}");
     let error = error.to_string();
     for key in ["clickhouse.username", "clickhouse.password_file", "COST_RHYTHM__CLICKHOUSE__PASSWORD"] {
         assert!(error.contains(key), "{error}");

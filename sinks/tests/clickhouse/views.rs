@@ -1,13 +1,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use runtime::io::{Table, TableSink};
+use runtime::io::TableSink;
 use schemas::{GroupingSet, Measures, Timestamp};
 use sinks::clickhouse::ClickHouseSink;
 use sinks::clickhouse::views::view_name;
 
-use crate::samples::{Key, Random, Row, bytes_of, random_row};
-use crate::server::{batch, database, sink_options, text, until_acknowledged};
+use crate::samples::{Key, Random, Row, random_row, rollups};
+use crate::server::{database, sink_options, text, until_acknowledged};
 
 const COLUMNS_AFTER_DIMENSIONS: &str = "events,calls,errors,unpriced_events,uncached_input_tokens,cache_read_tokens,cache_write_tokens,\
     output_tokens,reasoning_tokens,cost,revenue,latency_count,latency_ms_sum,latency_ms_max,first_event_at,last_event_at,is_final,revision";
@@ -22,7 +22,7 @@ async fn every_view_equals_a_plain_recount() {
     let mut sinks = [handle.table_sink(), handle.table_sink()];
     let mut submitted = [0, 0];
     for (index, rows) in written.chunks(173).enumerate() {
-        sinks[index % 2].submit(batch(Table::Rollups, rows.len(), bytes_of(rows))).unwrap();
+        sinks[index % 2].submit(rollups(rows)).unwrap();
         submitted[index % 2] += 1;
     }
     for (sink, count) in sinks.iter_mut().zip(submitted) {

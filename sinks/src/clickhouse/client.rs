@@ -109,6 +109,8 @@ impl ClickHouse {
             .insert_formatted_with(sql)
             .with_setting("insert_deduplication_token", token)
             .with_setting("async_insert", "0")
+            // Rows per event hardly ever repeat within an insert, and looking for repeats takes longer than all else. Those of the other tables do.
+            .with_setting("optimize_on_insert", if table == Table::UsageEvents { "0" } else { "1" })
             // One batch may reach back over many months (a backfill): no reason to refuse it for ever with code 252.
             .with_setting("max_partitions_per_insert_block", "0")
             .with_timeouts(Some(self.options.send_timeout), Some(self.options.answer_timeout));

@@ -1,7 +1,7 @@
 //! The one task that writes: round by round, each the oldest batches of all drivers, merged per table.
 //!
-//! Order within a round: rollups, events, alerts and budgets, then accounts. A round is a prefix of the queue, so accounts
-//! are never durable before what was submitted before them.
+//! Within a round the tables are written at the same time, but the accounts after all others. A round is a prefix of the queue, so accounts are never
+//! durable before what was submitted before them.
 //!
 //! | the server | what happens |
 //! |---|---|
@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -38,9 +39,6 @@ pub trait SinkObserver: Send + Sync + 'static {
 /// Nobody watches.
 impl SinkObserver for () {}
 
-/// The order in which a round's tables are written.
-const ORDER: [Table; 5] = [Table::Rollups, Table::UsageEvents, Table::Alerts, Table::Budgets, Table::Accounts];
-
 pub(crate) struct Writer {
     pub(crate) server: ClickHouse,
     pub(crate) options: SinkOptions,
@@ -53,7 +51,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Until the queue is closed and empty.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(self) {
         while self.gather().await {
             let round = self.queue.take_round();
             self.write_round(round).await;
@@ -86,19 +84,20 @@ impl Writer {
         true
     }
 
-    async fn write_round(&mut self, round: Vec<Submission>) {
+    async fn write_round(&self, round: Vec<Submission>) {
         let mut tables: BTreeMap<Table, Vec<Submission>> = BTreeMap::new();
         for submission in round {
             tables.entry(submission.table).or_default().push(submission);
         }
-        for table in ORDER {
-            if let Some(submissions) = tables.remove(&table) {
-                self.write_table(table, submissions).await;
-            }
-        }
+        let mut write = |table| self.write_table(table, tables.remove(&table).unwrap_or_default());
+        let (rollups, events, alerts, budgets) =
+            (write(Table::Rollups), write(Table::UsageEvents), write(Table::Alerts), write(Table::Budgets));
+        let accounts = write(Table::Accounts);
+        tokio::join!(rollups, events, alerts, budgets);
+        accounts.await;
     }
 
-    async fn write_table(&mut self, table: Table, submissions: Vec<Submission>) {
+    async fn write_table(&self, table: Table, submissions: Vec<Submission>) {
         // A driver that has stopped must not write what comes after the batch that stopped it.
         let (stopped, live): (Vec<_>, Vec<_>) = submissions.into_iter().partition(|submission| submission.driver.is_failed());
         for submission in &stopped {
@@ -136,7 +135,7 @@ impl Writer {
     }
 
     /// Until the server has taken it or refuses it for good.
-    async fn insert(&mut self, table: Table, submissions: &[Submission]) -> Result<(), ClickHouseError> {
+    async fn insert(&self, table: Table, submissions: &[Submission]) -> Result<(), ClickHouseError> {
         let pieces: Vec<Bytes> = submissions.iter().map(|s| s.bytes.clone()).filter(|bytes| !bytes.is_empty()).collect();
         if pieces.is_empty() {
             return Ok(());
@@ -171,17 +170,16 @@ impl Writer {
 /// the content: the same rows again, after an operator emptied the table, must be written again.
 pub(crate) struct Tokens {
     process: u64,
-    count: u64,
+    count: AtomicU64,
 }
 
 impl Tokens {
     pub(crate) fn new() -> Self {
         // The standard library's hasher is seeded at random per process.
-        Tokens { process: RandomState::new().hash_one((std::process::id(), std::time::SystemTime::now())), count: 0 }
+        Tokens { process: RandomState::new().hash_one((std::process::id(), std::time::SystemTime::now())), count: AtomicU64::new(0) }
     }
 
-    fn next(&mut self) -> String {
-        self.count += 1;
-        format!("cost-rhythm-{:016x}-{}", self.process, self.count)
+    fn next(&self) -> String {
+        format!("cost-rhythm-{:016x}-{}", self.process, self.count.fetch_add(1, Ordering::Relaxed))
     }
 }

@@ -16,7 +16,7 @@ deps-kafka: ## install Apache Kafka and the schema registry for tests and local 
 	@scripts/kafka.sh install
 
 demo: deps ## the whole pipeline on embedded parts, fed with real traces
-	$(CARGO) run --release --locked -- demo
+	$(CARGO) run --profile demo --locked -- demo
 
 deps-s3: ## install the S3 server for tests
 	@scripts/s3.sh install

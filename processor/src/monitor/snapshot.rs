@@ -11,12 +11,12 @@ use schemas::{Accounts, Bucket, GroupingSet, Measures, Money, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::input::{CellTable, HeldCell, Input};
-use super::ledger::Ledger;
 use super::period::Period;
-use super::series::{SeriesId, SeriesIndex};
+use super::series::SeriesId;
 use super::spend::{Spend, Sums, fired_before};
-use super::windows::{Row, WindowTable, Windows, window_of};
+use super::windows::{Row, WindowTable, window_of};
 use super::{Monitor, MonitorRules};
+use crate::state_bytes::{LazySeq, state_bytes};
 
 /// First byte of the state.
 pub const SNAPSHOT_VERSION: u8 = 1;
@@ -38,7 +38,8 @@ pub enum SnapshotError {
     Failed,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A state as it is read.
+#[derive(Deserialize)]
 struct State {
     shard: i32,
     position: i64,
@@ -58,13 +59,13 @@ struct State {
     alerts: Vec<Alert>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct SeriesState {
     set: u16,
     values: Vec<String>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct InputState {
     topic: String,
     partition: i32,
@@ -78,7 +79,7 @@ struct InputState {
     tables: Vec<CellTableState>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct CellTableState {
     bucket: Bucket,
     generation: i64,
@@ -92,7 +93,7 @@ struct CellState {
     measures: Measures,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct WindowState {
     granularity: Granularity,
     window: Window,
@@ -108,7 +109,7 @@ struct RowState {
     measures: Measures,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct PeriodState {
     budget: u16,
     window: Window,
@@ -117,7 +118,7 @@ struct PeriodState {
     scopes: Vec<ScopeState>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct ScopeState {
     series: u32,
     scope: String,
@@ -139,26 +140,105 @@ struct DueState {
     sums: Sums,
 }
 
-/// Numbers series by their first appearance.
-struct Numbering<'a> {
-    index: &'a SeriesIndex,
-    /// By series; `u32::MAX`: not seen yet.
-    numbers: Vec<u32>,
-    series: Vec<SeriesState>,
+/// The same as it is written: borrowed, and without a copy of cells, rows and scopes.
+#[derive(Serialize)]
+struct StateRef<'a, S, I, W, P, D> {
+    shard: i32,
+    position: i64,
+    closed: Timestamp,
+    frontier: Timestamp,
+    sets: &'a [GroupingSet],
+    series: S,
+    inputs: I,
+    windows: W,
+    dirty_rows: Vec<(u32, u32)>,
+    budgets: &'a [Budget],
+    periods: P,
+    dirty_scopes: Vec<(u32, u32)>,
+    due: D,
+    alerts: &'a [Alert],
 }
 
-impl Numbering<'_> {
-    fn of(&mut self, id: SeriesId) -> u32 {
+#[derive(Serialize)]
+struct SeriesRef<'a> {
+    set: u16,
+    values: &'a [Box<str>],
+}
+
+#[derive(Serialize)]
+struct InputRef<'a, T> {
+    topic: &'a str,
+    partition: i32,
+    inputs: i32,
+    shards: i32,
+    known_through: i64,
+    closed_before: Timestamp,
+    accounts: Accounts,
+    revision: i64,
+    dirty: bool,
+    tables: T,
+}
+
+#[derive(Serialize)]
+struct CellTableRef<C> {
+    bucket: Bucket,
+    generation: i64,
+    cells: C,
+}
+
+#[derive(Serialize)]
+struct WindowRef<R> {
+    granularity: Granularity,
+    window: Window,
+    departed: bool,
+    rows: R,
+}
+
+#[derive(Serialize)]
+struct PeriodRef<S> {
+    budget: u16,
+    window: Window,
+    noticed: bool,
+    departed: bool,
+    scopes: S,
+}
+
+#[derive(Serialize)]
+struct ScopeRef<'a> {
+    series: u32,
+    scope: &'a str,
+    sums: &'a Sums,
+    judged: &'a Sums,
+    reached: Money,
+    fired: u32,
+    reset: bool,
+    revision: i64,
+    frontier: Timestamp,
+}
+
+/// Numbers series by their first appearance.
+#[derive(Default)]
+struct Numbering {
+    /// By series; `u32::MAX`: not seen.
+    numbers: Vec<u32>,
+    /// By number.
+    seen: Vec<SeriesId>,
+}
+
+impl Numbering {
+    fn see(&mut self, id: SeriesId) {
         let at = id as usize;
         if self.numbers.len() <= at {
             self.numbers.resize(at + 1, u32::MAX);
         }
         if self.numbers[at] == u32::MAX {
-            self.numbers[at] = self.series.len() as u32;
-            let values = self.index.values(id).iter().map(|value| value.to_string()).collect();
-            self.series.push(SeriesState { set: self.index.set_of(id), values });
+            self.numbers[at] = self.seen.len() as u32;
+            self.seen.push(id);
         }
-        self.numbers[at]
+    }
+
+    fn of(&self, id: SeriesId) -> u32 {
+        self.numbers[id as usize]
     }
 }
 
@@ -171,31 +251,37 @@ impl Monitor {
         if self.failed {
             return Err(SnapshotError::Failed);
         }
-        let mut numbering = Numbering { index: &self.series, numbers: Vec::new(), series: Vec::new() };
-        let inputs = self.inputs.iter().map(|input| input_state(input, &mut numbering)).collect();
-        let (windows, dirty_rows) = window_states(&self.windows, &mut numbering);
-        let (periods, dirty_scopes) = period_states(&self.ledger, &mut numbering);
-        let due = self.ledger.due.iter().map(|(key, sums)| {
+        let window_slots: Vec<u32> = self.windows.by_end.values().chain(&self.windows.departed).copied().collect();
+        let period_slots: Vec<u32> = self.ledger.by_end.values().chain(&self.ledger.departed).copied().collect();
+        let windows: Vec<&WindowTable> = window_slots.iter().filter_map(|slot| self.windows.tables.get(*slot)).collect();
+        let periods: Vec<&Period> = period_slots.iter().filter_map(|slot| self.ledger.periods.get(*slot)).collect();
+        let mut numbering = Numbering::default();
+        let of_cells = self.inputs.iter().flat_map(|input| input.tables.values()).flat_map(|table| &table.cells).map(|cell| cell.series);
+        let of_rows = windows.iter().flat_map(|table| &table.rows).map(|row| row.series);
+        let of_scopes = periods.iter().flat_map(|period| &period.scopes).map(|spend| spend.series);
+        of_cells.chain(of_rows).chain(of_scopes).for_each(|series| numbering.see(series));
+        let (numbering, series) = (&numbering, &self.series);
+        let due = |(key, sums): (&(Bucket, Timestamp, u16, u32), &Sums)| {
             let (bucket, period_end, budget, scope) = *key;
             DueState { bucket, period_end, budget, scope, sums: sums.clone() }
-        });
-        let state = State {
+        };
+        let state = StateRef {
             shard: self.shard,
             position: self.position,
             closed: self.closed,
             frontier: self.frontier,
-            sets: self.rules.sets.clone(),
-            inputs,
-            windows,
-            dirty_rows,
-            budgets: self.rules.budgets.clone(),
-            periods,
-            dirty_scopes,
-            due: due.collect(),
-            alerts: self.ledger.alerts.clone(),
-            series: numbering.series,
+            sets: &self.rules.sets,
+            series: LazySeq(|| numbering.seen.iter().map(|id| SeriesRef { set: series.set_of(*id), values: series.values(*id) })),
+            inputs: LazySeq(|| self.inputs.iter().map(|input| input_ref(input, numbering))),
+            windows: LazySeq(|| windows.iter().map(|table| window_ref(table, numbering))),
+            dirty_rows: renumbered(&self.windows.dirty, &window_slots),
+            budgets: &self.rules.budgets,
+            periods: LazySeq(|| periods.iter().map(|period| period_ref(period, numbering))),
+            dirty_scopes: renumbered(&self.ledger.dirty, &period_slots),
+            due: LazySeq(|| self.ledger.due.iter().map(due)),
+            alerts: &self.ledger.alerts,
         };
-        postcard::to_extend(&state, vec![SNAPSHOT_VERSION]).map_err(malformed)
+        state_bytes(SNAPSHOT_VERSION, &state).map_err(malformed)
     }
 
     /// A monitor in the state of a snapshot, under rules that may differ from those it was taken under:
@@ -403,18 +489,17 @@ impl Monitor {
     }
 }
 
-fn input_state(input: &Input, numbering: &mut Numbering<'_>) -> InputState {
-    let tables = input.tables.iter().map(|((bucket, generation), table)| CellTableState {
-        bucket: *bucket,
-        generation: *generation,
-        cells: table
-            .cells
-            .iter()
-            .map(|cell| CellState { series: numbering.of(cell.series), version: cell.version, measures: cell.measures })
-            .collect(),
-    });
-    InputState {
-        topic: input.topic.to_string(),
+fn input_ref<'a>(input: &'a Input, numbering: &'a Numbering) -> InputRef<'a, impl Serialize + 'a> {
+    let cell = |cell: &HeldCell| CellState { series: numbering.of(cell.series), version: cell.version, measures: cell.measures };
+    let tables = move || {
+        input.tables.iter().map(move |((bucket, generation), table)| CellTableRef {
+            bucket: *bucket,
+            generation: *generation,
+            cells: LazySeq(move || table.cells.iter().map(cell)),
+        })
+    };
+    InputRef {
+        topic: &input.topic,
         partition: input.partition,
         inputs: input.inputs,
         shards: input.shards,
@@ -423,48 +508,32 @@ fn input_state(input: &Input, numbering: &mut Numbering<'_>) -> InputState {
         accounts: input.accounts,
         revision: input.revision,
         dirty: input.dirty,
-        tables: tables.collect(),
+        tables: LazySeq(tables),
     }
 }
 
-fn window_states(windows: &Windows, numbering: &mut Numbering<'_>) -> (Vec<WindowState>, Vec<(u32, u32)>) {
-    let slots: Vec<u32> = windows.by_end.values().chain(&windows.departed).copied().collect();
-    let states = slots.iter().filter_map(|slot| windows.tables.get(*slot)).map(|table| WindowState {
-        granularity: table.granularity,
-        window: table.window,
-        departed: table.departed,
-        rows: table
-            .rows
-            .iter()
-            .map(|row| RowState {
-                series: numbering.of(row.series),
-                generation: row.generation,
-                revision: row.revision,
-                measures: row.measures,
-            })
-            .collect(),
-    });
-    (states.collect(), renumbered(&windows.dirty, &slots))
+fn window_ref<'a>(table: &'a WindowTable, numbering: &'a Numbering) -> WindowRef<impl Serialize + 'a> {
+    let row = |row: &Row| RowState {
+        series: numbering.of(row.series),
+        generation: row.generation,
+        revision: row.revision,
+        measures: row.measures,
+    };
+    let rows = LazySeq(move || table.rows.iter().map(row));
+    WindowRef { granularity: table.granularity, window: table.window, departed: table.departed, rows }
 }
 
-fn period_states(ledger: &Ledger, numbering: &mut Numbering<'_>) -> (Vec<PeriodState>, Vec<(u32, u32)>) {
-    let slots: Vec<u32> = ledger.by_end.values().chain(&ledger.departed).copied().collect();
-    let states = slots.iter().filter_map(|slot| ledger.periods.get(*slot)).map(|period| PeriodState {
-        budget: period.budget,
-        window: period.window,
-        noticed: period.noticed,
-        departed: period.departed,
-        scopes: period.scopes.iter().map(|spend| scope_state(spend, numbering)).collect(),
-    });
-    (states.collect(), renumbered(&ledger.dirty, &slots))
+fn period_ref<'a>(period: &'a Period, numbering: &'a Numbering) -> PeriodRef<impl Serialize + 'a> {
+    let scopes = LazySeq(|| period.scopes.iter().map(|spend| scope_ref(spend, numbering)));
+    PeriodRef { budget: period.budget, window: period.window, noticed: period.noticed, departed: period.departed, scopes }
 }
 
-fn scope_state(spend: &Spend, numbering: &mut Numbering<'_>) -> ScopeState {
-    ScopeState {
+fn scope_ref<'a>(spend: &'a Spend, numbering: &Numbering) -> ScopeRef<'a> {
+    ScopeRef {
         series: numbering.of(spend.series),
-        scope: spend.scope.to_string(),
-        sums: spend.sums.clone(),
-        judged: spend.judged.clone(),
+        scope: &spend.scope,
+        sums: &spend.sums,
+        judged: &spend.judged,
         reached: spend.reached,
         fired: spend.fired,
         reset: spend.reset,

@@ -38,10 +38,16 @@ bench: deps deps-kafka ## the figures of the README
 	$(CARGO) bench --locked -p cost-rhythm --bench pipeline
 	$(CARGO) bench --locked -p cost-rhythm --bench latency
 
+CHAOS_KILLS ?= 100
+CHAOS_RATE ?= 10000
+CHAOS_SEED ?= 1
 SEEDS ?= 1000
 FROM ?= 0
 simulate: deps ## the pipeline over simulated servers with seeded faults: SEEDS=1000 FROM=0
 	$(CARGO) run --release --locked -p simulate -- --seeds $(SEEDS) --from $(FROM)
+
+chaos: deps deps-kafka ## real servers killed, stopped, cut off, out of disk: CHAOS_KILLS=100 CHAOS_RATE=10000 CHAOS_SEED=1
+	CHAOS_KILLS=$(CHAOS_KILLS) CHAOS_RATE=$(CHAOS_RATE) CHAOS_SEED=$(CHAOS_SEED) $(CARGO) test --release --locked -p cost-rhythm --test chaos -- --nocapture
 
 kafka-up: deps-kafka ## start Apache Kafka and the schema registry on loopback
 	@scripts/kafka.sh up --registry
@@ -49,4 +55,4 @@ kafka-up: deps-kafka ## start Apache Kafka and the schema registry on loopback
 kafka-down: ## stop them
 	@scripts/kafka.sh down
 
-.PHONY: help deps deps-kafka deps-s3 demo test lint bench simulate kafka-up kafka-down
+.PHONY: help deps deps-kafka deps-s3 demo test lint bench simulate chaos kafka-up kafka-down

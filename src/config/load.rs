@@ -1,7 +1,6 @@
 //! Reading the configuration: defaults, then the file, then the environment; then the rules between keys.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
@@ -12,8 +11,6 @@ use super::{Config, Security};
 
 /// The file with every default.
 const DEFAULTS: &str = include_str!("../../cost-rhythm.toml");
-/// Kafka's default session timeout, which the consumers use.
-const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// The configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -103,11 +100,11 @@ fn read_secrets(config: &mut Config) -> Result<(), ConfigError> {
 fn check(config: &Config) -> Result<(), ConfigError> {
     let fail = |key, value: String, remedy| Err(ConfigError::Inconsistent { key, value, remedy });
     let (windows, kafka) = (&config.windows, &config.kafka);
-    if config.run.shutdown_grace >= SESSION_TIMEOUT {
+    if config.run.shutdown_grace >= config.kafka.session_timeout {
         return fail(
             "run.shutdown_grace",
             format!("{:?}", config.run.shutdown_grace),
-            "must be below Kafka's session timeout of 45 s, or partitions are given away while they are being finished",
+            "must be below kafka.session_timeout, or partitions are given away while they are being finished",
         );
     }
     if windows.retain < windows.lateness {

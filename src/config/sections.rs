@@ -77,6 +77,9 @@ pub struct KafkaConfig {
     pub ca_file: PathBuf,
     /// Prefetch, KiB.
     pub fetch_queue_kib: u32,
+    /// An instance that has not been heard of for so long is out of the group.
+    #[serde(deserialize_with = "duration")]
+    pub session_timeout: Duration,
     /// Other librdkafka settings.
     pub properties: BTreeMap<String, String>,
 }

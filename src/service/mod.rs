@@ -243,6 +243,7 @@ impl Shared {
         let options = ConsumerOptions {
             prefetch_kbytes_per_partition: share.max(1024),
             group_instance,
+            session_timeout: config.kafka.session_timeout,
             ..ConsumerOptions::new(self.client.clone(), group, [config.kafka.topic(topic)])
         };
         Ok((GroupConsumer::start(options, owner.clone())?, owner))

@@ -3,6 +3,9 @@
 #![allow(unreachable_pub, missing_docs, reason = "a module of tests")]
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod outcome;
+pub mod proxy;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -21,6 +24,12 @@ fn script(name: &str) -> Command {
     Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name))
 }
 
+/// Runs a command that must succeed.
+pub fn run(mut command: Command) {
+    let output = command.output().unwrap();
+    succeed(&output, &format!("{command:?}"));
+}
+
 fn succeed(output: &Output, what: &str) -> String {
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{what}: {text}");
@@ -29,9 +38,14 @@ fn succeed(output: &Output, what: &str) -> String {
 
 impl Kafka {
     pub fn start(directory: &Path) -> Self {
+        Self::start_nodes(directory, 1)
+    }
+
+    /// With so many brokers.
+    pub fn start_nodes(directory: &Path, nodes: u64) -> Self {
         let directory = directory.join("kafka");
         let output = script("kafka.sh")
-            .args(["up", "--registry"])
+            .args(["up", "--registry", "--nodes", &nodes.to_string()])
             .env("KAFKA_DIR", &directory)
             .env("KAFKA_PORT", "0")
             .env("REGISTRY_PORT", "0")
@@ -50,8 +64,18 @@ impl Kafka {
     }
 
     pub fn restart_hard(&self) {
-        let output = script("kafka.sh").args(["restart", "--hard"]).env("KAFKA_DIR", &self.directory).output().unwrap();
-        succeed(&output, "kafka.sh restart");
+        self.script(&["restart", "--hard"]);
+    }
+
+    /// `kafka.sh` for this cluster.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = script("kafka.sh");
+        command.args(arguments).env("KAFKA_DIR", &self.directory);
+        command
+    }
+
+    pub fn script(&self, arguments: &[&str]) {
+        run(self.command(arguments));
     }
 }
 
@@ -240,8 +264,17 @@ listen = "127.0.0.1:0"
 
     /// Waits until the accounts show this many offsets.
     pub fn await_offsets(&self, wanted: u64, limit: Duration) {
+        self.await_shown(&wanted.to_string(), limit, |shown| shown == wanted);
+    }
+
+    /// Waits until the accounts show that something was read.
+    pub fn await_first_rows(&self) {
+        self.await_shown("any", Duration::from_secs(180), |shown| shown > 0);
+    }
+
+    fn await_shown(&self, wanted: &str, limit: Duration, is_enough: impl Fn(u64) -> bool) {
         let begun = Instant::now();
-        while self.offsets() != Some(wanted) {
+        while !self.offsets().is_some_and(&is_enough) {
             assert!(
                 begun.elapsed() < limit,
                 "{}: {:?} of {wanted} offsets after {limit:?}; logs: {}",

@@ -103,6 +103,7 @@ const OWNED_KEYS: &[&str] = &[
     "sasl.password",
     "sasl.username",
     "security.protocol",
+    "session.timeout.ms",
     "statistics.interval.ms",
     "test.mock.num.brokers",
     "transactional.id",

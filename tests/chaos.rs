@@ -1,0 +1,308 @@
+//! Three brokers, one to three instances, the engine behind a failing network: killed, stopped and continued (zombies), cut off, out of disk, by a
+//! seeded sequence, while events come in. Afterwards everything equals an undisturbed run over the same topic.
+//!
+//! `make chaos` is the long form. CHAOS_KILLS (instances killed, default 10), CHAOS_RATE (events a second, default 2,000), CHAOS_SEED.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "a test")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use support::outcome::{alerts, assert_equal_views, dead_letters, views};
+use support::proxy::{self, Proxy};
+use support::{Engine, Kafka, Process, Seeded, Site};
+
+const BROKERS: u64 = 3;
+const NAMES: [&str; 3] = ["one", "two", "three"];
+/// Long enough for a stopped instance to lose its partitions and to come back as a zombie.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
+const SECONDS_PER_KILL: u64 = 3;
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Of the file system that holds the state.
+const STATE_MIB: u32 = 64;
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}: expected a number")))
+}
+
+fn signal(pid: u32, name: &str) {
+    assert!(Command::new("kill").args([name, &pid.to_string()]).status().unwrap().success(), "kill {name} {pid}");
+}
+
+/// The state's directory, on a small file system of its own where the machine lets us make one.
+struct StateDisk {
+    path: PathBuf,
+    is_own: bool,
+}
+
+impl StateDisk {
+    fn new(path: PathBuf) -> Self {
+        std::fs::create_dir_all(&path).unwrap();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={STATE_MIB}m"), "tmpfs"]).arg(&path).output();
+        let is_own = mount.is_ok_and(|output| output.status.success());
+        if !is_own {
+            eprintln!("a file system of its own for the state cannot be mounted here: its disk will not be full");
+        }
+        StateDisk { path, is_own }
+    }
+
+    fn fill(&self) {
+        // Until nothing more fits.
+        let _ = std::fs::write(self.path.join("ballast"), vec![0; STATE_MIB as usize * 1024 * 1024]);
+    }
+
+    fn clear(&self) {
+        std::fs::remove_file(self.path.join("ballast")).unwrap();
+    }
+}
+
+impl Drop for StateDisk {
+    fn drop(&mut self) {
+        if self.is_own {
+            drop(Command::new("umount").args(["--lazy"]).arg(&self.path).output());
+        }
+    }
+}
+
+/// What can be done to the parts. Each has an end, after which the part is whole again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fault {
+    /// An instance, killed and started again.
+    KillInstance,
+    /// An instance, stopped for longer than the session: a zombie afterwards.
+    StopInstance,
+    /// An instance that leaves in order and comes back.
+    EndInstance,
+    KillBroker,
+    RestartBroker,
+    KillEngine,
+    RefuseInserts,
+    CutInserts,
+    CutAnswers,
+    FillDisk,
+}
+
+const FAULTS: [Fault; 14] = [
+    Fault::KillInstance,
+    Fault::KillInstance,
+    Fault::KillInstance,
+    Fault::KillInstance,
+    Fault::KillInstance,
+    Fault::StopInstance,
+    Fault::EndInstance,
+    Fault::KillBroker,
+    Fault::RestartBroker,
+    Fault::KillEngine,
+    Fault::RefuseInserts,
+    Fault::CutInserts,
+    Fault::CutAnswers,
+    Fault::FillDisk,
+];
+
+struct Chaos<'a> {
+    site: &'a Site,
+    kafka: &'a Kafka,
+    engine: Engine,
+    network: Proxy,
+    disk: StateDisk,
+    random: Seeded,
+    instances: [Option<Process>; 3],
+    /// What is broken, and when it is whole again.
+    broken: Vec<(Instant, Fault, usize)>,
+    broker_comes_back: Option<JoinHandle<()>>,
+    done: BTreeMap<Fault, u32>,
+    starts_repeated: u32,
+}
+
+impl Chaos<'_> {
+    fn start(&mut self, instance: usize) {
+        self.instances[instance] = Some(self.site.run(NAMES[instance]));
+    }
+
+    fn is_broken(&self, kinds: &[Fault]) -> bool {
+        self.broken.iter().any(|(_, fault, _)| kinds.contains(fault))
+    }
+
+    /// One more thing is broken, or nothing if it does not go with what is broken already.
+    fn strike(&mut self) {
+        let fault = FAULTS[self.random.next(FAULTS.len() as u64) as usize];
+        let instance = self.random.next(3) as usize;
+        let mut seconds = 1 + self.random.next(5);
+        let touched = self.broken.iter().any(|(_, fault, of)| *of == instance && *fault <= Fault::EndInstance);
+        match fault {
+            Fault::KillInstance | Fault::StopInstance | Fault::EndInstance if touched => return,
+            Fault::KillInstance => {
+                let Some(process) = self.instances[instance].take() else { return };
+                process.kill();
+                seconds = self.random.next(2);
+            }
+            Fault::StopInstance => {
+                let Some(process) = &self.instances[instance] else { return };
+                signal(process.0.id(), "-STOP");
+                seconds = SESSION_TIMEOUT.as_secs() + 2;
+            }
+            Fault::EndInstance => {
+                let Some(process) = self.instances[instance].take() else { return };
+                // With the servers away it may not be done within its grace, and says so by its status.
+                process.end(Duration::from_secs(30));
+            }
+            // One broker at a time: two of three are a quorum, and hold what is acknowledged.
+            Fault::KillBroker | Fault::RestartBroker => {
+                if self.is_broken(&[Fault::KillBroker, Fault::RestartBroker])
+                    || self.broker_comes_back.as_ref().is_some_and(|back| !back.is_finished())
+                {
+                    return;
+                }
+                let broker = 1 + self.random.next(BROKERS);
+                let hard: &[&str] = if fault == Fault::KillBroker { &["--hard"] } else { &[] };
+                self.kafka.script(&[&["stop-node", &broker.to_string()], hard].concat());
+                self.broken.push((Instant::now() + Duration::from_secs(seconds), fault, broker as usize));
+                *self.done.entry(fault).or_default() += 1;
+                return;
+            }
+            Fault::KillEngine if !self.is_broken(&[Fault::KillEngine]) => self.engine.kill(),
+            Fault::RefuseInserts | Fault::CutInserts | Fault::CutAnswers
+                if !self.is_broken(&[Fault::RefuseInserts, Fault::CutInserts, Fault::CutAnswers]) =>
+            {
+                self.network.set(match fault {
+                    Fault::RefuseInserts => proxy::REFUSE,
+                    Fault::CutInserts => proxy::CUT_REQUEST,
+                    _ => proxy::CUT_ANSWER,
+                });
+            }
+            Fault::FillDisk if self.disk.is_own && !self.is_broken(&[Fault::FillDisk]) => self.disk.fill(),
+            _ => return,
+        }
+        self.broken.push((Instant::now() + Duration::from_secs(seconds), fault, instance));
+        *self.done.entry(fault).or_default() += 1;
+    }
+
+    /// Makes whole what is due, or everything.
+    fn mend(&mut self, everything: bool) {
+        let now = Instant::now();
+        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.broken).into_iter().partition(|(at, ..)| everything || *at <= now);
+        self.broken = later;
+        for (_, fault, which) in due {
+            match fault {
+                Fault::KillInstance | Fault::EndInstance => self.start(which),
+                Fault::StopInstance => {
+                    if let Some(process) = &self.instances[which] {
+                        signal(process.0.id(), "-CONT");
+                    }
+                }
+                Fault::KillBroker | Fault::RestartBroker => {
+                    let start = self.kafka.command(&["start-node", &which.to_string()]);
+                    self.broker_comes_back = Some(std::thread::spawn(move || support::run(start)));
+                }
+                Fault::KillEngine => self.engine.resume(),
+                Fault::RefuseInserts | Fault::CutInserts | Fault::CutAnswers => self.network.set(proxy::PASS),
+                Fault::FillDisk => self.disk.clear(),
+            }
+        }
+        if everything && let Some(back) = self.broker_comes_back.take() {
+            back.join().unwrap();
+        }
+        self.supervise();
+    }
+
+    /// An instance that cannot reach a server while it starts ends with status 2 and is started again, as a supervisor does. Nothing else may end one.
+    fn supervise(&mut self) {
+        for instance in 0..self.instances.len() {
+            let Some(process) = &mut self.instances[instance] else { continue };
+            let Some(status) = process.0.try_wait().unwrap() else { continue };
+            assert_eq!(status.code(), Some(2), "instance {} ended by itself; broken: {:?}", NAMES[instance], self.broken);
+            self.start(instance);
+            self.starts_repeated += 1;
+        }
+    }
+}
+
+/// A pipeline over three brokers, its state on a disk of its own, the engine behind the proxy.
+fn rough_site(directory: &Path, kafka: &Kafka, engine: &Engine, network: &Proxy) -> Site {
+    let site = Site::new(directory, "chaos", kafka, engine, "");
+    let text = std::fs::read_to_string(&site.config).unwrap();
+    let text = text.replace("[kafka]", &format!("[kafka]\nsession_timeout = \"{}s\"", SESSION_TIMEOUT.as_secs()));
+    let text = text.replace(&engine.port.to_string(), &network.port.to_string());
+    std::fs::write(&site.config, text + "[run]\nshutdown_grace = \"5s\"\n").unwrap();
+    site
+}
+
+#[test]
+fn after_all_that_an_unkind_world_does_everything_equals_an_undisturbed_run() {
+    let (kills, rate, seed) = (setting("CHAOS_KILLS", 10), setting("CHAOS_RATE", 2_000), setting("CHAOS_SEED", 1));
+    let events = kills * SECONDS_PER_KILL * rate;
+    let directory = tempfile::tempdir().unwrap();
+    let kafka = Kafka::start_nodes(directory.path(), BROKERS);
+    let engine = Engine::start(directory.path());
+    let network = Proxy::start(engine.port);
+    let disk = StateDisk::new(directory.path().join("state-chaos"));
+    let site = rough_site(directory.path(), &kafka, &engine, &network);
+
+    let mut chaos = Chaos {
+        site: &site,
+        kafka: &kafka,
+        engine,
+        network,
+        disk,
+        random: Seeded(seed),
+        instances: [None, None, None],
+        broken: Vec::new(),
+        broker_comes_back: None,
+        done: BTreeMap::new(),
+        starts_repeated: 0,
+    };
+    let begun = Instant::now();
+    let (count, throttle, seed) = (events.to_string(), rate.to_string(), seed.to_string());
+    let load =
+        ["--count", &count, "--throttle", &throttle, "--seed", &seed, "--users", "300", "--hours", "48", "--formats", "all", "--trouble"];
+    std::thread::scope(|scope| {
+        let feeding = scope.spawn(|| site.succeed("generate", &load));
+        chaos.start(0);
+        chaos.site.await_first_rows();
+        // From one instance to three.
+        (chaos.start(1), chaos.start(2));
+        while !feeding.is_finished() || u64::from(chaos.done.get(&Fault::KillInstance).copied().unwrap_or(0)) < kills {
+            let pause = 200 + chaos.random.next(800);
+            std::thread::sleep(Duration::from_millis(pause));
+            chaos.mend(false);
+            chaos.strike();
+        }
+        feeding.join().unwrap();
+    });
+    chaos.mend(true);
+    eprintln!("{events} events in {:?}, seed {seed}: {:?}, {} starts repeated", begun.elapsed(), chaos.done, chaos.starts_repeated);
+
+    // From three to two.
+    if let Some(third) = chaos.instances[2].take() {
+        assert_eq!(third.end(Duration::from_secs(10)).code(), Some(0), "an orderly end");
+    }
+    let settled = Instant::now();
+    while chaos.site.offsets() != Some(events) && settled.elapsed() < PATIENCE {
+        chaos.supervise();
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    chaos.site.await_offsets(events, Duration::ZERO);
+    eprintln!("all offsets {:?} after the beginning", begun.elapsed());
+    chaos.site.succeed("audit", &[]);
+    let found = (views(chaos.site), alerts(chaos.site), dead_letters(chaos.site));
+    for process in chaos.instances.iter_mut().filter_map(Option::take) {
+        assert_eq!(process.end(Duration::from_secs(10)).code(), Some(0), "an orderly end");
+    }
+
+    // The same topic, undisturbed.
+    let calm = Site::new(directory.path(), "calm", &kafka, &chaos.engine, "");
+    let names = "topic_prefix = \"\"\nevents_topic = \"chaos-usage-events\"\npartials_topic = \"calm-rollup-partials\"\ndead_letters_topic = \"calm-usage-events-dlq\"\nalerts_topic = \"calm-cost-alerts\"";
+    let text = std::fs::read_to_string(&calm.config).unwrap();
+    std::fs::write(&calm.config, text.replace("topic_prefix = \"calm-\"", names)).unwrap();
+    let instance = calm.run("one");
+    calm.await_offsets(events, PATIENCE);
+    assert_equal_views(&found.0, &views(&calm));
+    assert_eq!(found.1, alerts(&calm));
+    assert_eq!(found.2, dead_letters(&calm));
+    assert!(!found.1.is_empty() && !found.2.is_empty());
+    assert_eq!(instance.end(Duration::from_secs(25)).code(), Some(0));
+}

@@ -29,7 +29,7 @@ pub fn read(site: &Site, topic: &str, mut each: impl FnMut(&BorrowedMessage<'_>)
     }
     consumer.assign(&list).unwrap();
     while left > 0 {
-        let message = consumer.poll(Duration::from_secs(30)).expect("the topic goes on").unwrap();
+        let message = consumer.poll(Duration::from_secs(30)).unwrap_or_else(|| panic!("{topic} does not go on")).unwrap();
         each(&message);
         left -= 1;
     }

@@ -211,10 +211,10 @@ impl Chaos<'_> {
 
     /// An instance that cannot reach a server while it starts ends with status 2 and is started again, as a supervisor does. Nothing else may end one.
     fn supervise(&mut self) {
-        for instance in 0..self.instances.len() {
+        for (instance, name) in NAMES.iter().enumerate() {
             let Some(process) = &mut self.instances[instance] else { continue };
             let Some(status) = process.0.try_wait().unwrap() else { continue };
-            assert_eq!(status.code(), Some(2), "instance {} ended by itself; broken: {:?}", NAMES[instance], self.broken);
+            assert_eq!(status.code(), Some(2), "instance {name} ended by itself; broken: {:?}", self.broken);
             self.start(instance);
             self.starts_repeated += 1;
         }
@@ -264,7 +264,8 @@ fn after_all_that_an_unkind_world_does_everything_equals_an_undisturbed_run() {
         chaos.start(0);
         chaos.site.await_first_rows();
         // From one instance to three.
-        (chaos.start(1), chaos.start(2));
+        chaos.start(1);
+        chaos.start(2);
         while !feeding.is_finished() || u64::from(chaos.done.get(&Fault::KillInstance).copied().unwrap_or(0)) < kills {
             let pause = 200 + chaos.random.next(800);
             std::thread::sleep(Duration::from_millis(pause));

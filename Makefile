@@ -49,10 +49,13 @@ simulate: deps ## the pipeline over simulated servers with seeded faults: SEEDS=
 chaos: deps deps-kafka ## real servers killed, stopped, cut off, out of disk: CHAOS_KILLS=100 CHAOS_RATE=10000 CHAOS_SEED=1
 	CHAOS_KILLS=$(CHAOS_KILLS) CHAOS_RATE=$(CHAOS_RATE) CHAOS_SEED=$(CHAOS_SEED) $(CARGO) test --release --locked -p cost-rhythm --test chaos -- --nocapture
 
+fuzz: deps ## fuzz what reads the bytes of others: FUZZ_SECONDS=600 for each target
+	@scripts/fuzz.sh
+
 kafka-up: deps-kafka ## start Apache Kafka and the schema registry on loopback
 	@scripts/kafka.sh up --registry
 
 kafka-down: ## stop them
 	@scripts/kafka.sh down
 
-.PHONY: help deps deps-kafka deps-s3 demo test lint bench simulate chaos kafka-up kafka-down
+.PHONY: help deps deps-kafka deps-s3 demo test lint bench simulate chaos fuzz kafka-up kafka-down

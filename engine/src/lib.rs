@@ -23,6 +23,8 @@ mod error;
 mod exception;
 mod execution;
 mod ffi;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod handle;
 mod http;
 mod keeper;

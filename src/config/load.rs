@@ -43,20 +43,23 @@ pub enum ConfigError {
 /// # Errors
 /// [`ConfigError`]
 pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
-    let mut figment = Figment::from(Toml::string(DEFAULTS));
-    let mut base_dir = PathBuf::new();
-    if let Some(path) = file {
-        let text = std::fs::read_to_string(path).map_err(|reason| ConfigError::Unreadable { path: path.to_owned(), reason })?;
-        refuse_secrets(&text, path)?;
-        figment = figment.merge(Toml::string(&text));
-        base_dir = path.parent().unwrap_or(Path::new("")).to_owned();
-    }
-    let figment = figment.merge(Env::prefixed("COST_RHYTHM__").split("__"));
-    let mut config: Config = figment.extract().map_err(|error| ConfigError::Invalid(explain(&error, file)))?;
-    config.base_dir = base_dir;
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|reason| ConfigError::Unreadable { path: path.to_owned(), reason });
+    let text = file.map(read).transpose()?.unwrap_or_default();
+    let mut config = from_text(&text, file)?;
+    config.base_dir = file.and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
     read_secrets(&mut config)?;
     check(&config)?;
     Ok(config)
+}
+
+/// The configuration of a file's text, the defaults and the environment; the rules between keys are not checked, and no other file is read.
+///
+/// # Errors
+/// [`ConfigError::Invalid`]
+pub fn from_text(text: &str, file: Option<&Path>) -> Result<Config, ConfigError> {
+    refuse_secrets(text, file.unwrap_or(Path::new("configuration")))?;
+    let figment = Figment::from(Toml::string(DEFAULTS)).merge(Toml::string(text)).merge(Env::prefixed("COST_RHYTHM__").split("__"));
+    figment.extract().map_err(|error| ConfigError::Invalid(explain(&error, file)))
 }
 
 fn explain(error: &figment::Error, file: Option<&Path>) -> String {

@@ -3,7 +3,7 @@
 mod load;
 mod sections;
 
-pub use load::{ConfigError, load};
+pub use load::{ConfigError, from_text, load};
 pub use sections::*;
 
 use std::path::{Path, PathBuf};

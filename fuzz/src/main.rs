@@ -1,4 +1,4 @@
-//! Feeds bytes to everything that reads what others have written. `scripts/fuzz.sh TARGET` runs one target; its corpus is `fuzz/corpus/TARGET`.
+//! Feeds bytes to everything that reads what others have written. `scripts/fuzz.sh TARGET` runs one target, from `fuzz/seeds/TARGET`.
 #![no_main]
 
 use std::sync::LazyLock;

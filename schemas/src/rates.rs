@@ -98,6 +98,11 @@ impl Rates {
         Some(RateVersion { index: Some(u32::try_from(index).ok()?), per_usd: rate.per_usd })
     }
 
+    /// Is there any rate for the currency, of whatever time?
+    pub fn knows(&self, currency: Currency) -> bool {
+        currency == Currency::USD || self.rates.iter().any(|rate| rate.currency == currency)
+    }
+
     /// A rate by [`RateVersion::index`].
     pub fn get(&self, index: u32) -> Option<&Rate> {
         self.rates.get(index as usize)

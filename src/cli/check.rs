@@ -91,6 +91,9 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     Ok(if findings.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Of a new topic, one after another, after which every broker is taken to know it.
+const SIGHTINGS: u32 = 8;
+
 fn check_kafka(args: &CheckArgs, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
     let client = connect::kafka(config)?.client_config()?;
     let admin = Admin::new(&client, Duration::from_secs(15))?;
@@ -118,13 +121,15 @@ fn check_kafka(args: &CheckArgs, config: &Config, findings: &mut Findings) -> an
     Ok(())
 }
 
-/// A new topic takes a moment to be known by every broker.
+/// A new topic takes a moment to be known by every broker, and each question goes to any of them.
 fn await_topic(admin: &Admin, name: &str) -> anyhow::Result<()> {
+    let mut in_a_row = 0;
     for _ in 0..100 {
-        if admin.topic(name)?.is_some() {
+        in_a_row = if admin.topic(name)?.is_some() { in_a_row + 1 } else { 0 };
+        if in_a_row == SIGHTINGS {
             return Ok(());
         }
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(50));
     }
     Ok(())
 }

@@ -33,9 +33,9 @@ pub(super) struct GenerateArgs {
     /// Send at most so many messages a second; event times stay as they are
     #[arg(long)]
     throttle: Option<f64>,
-    /// Of the random sequence: the same seed gives the same messages
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    /// Of the random sequence: the same seed and --end give the same messages [default: another one each time, which is printed]
+    #[arg(long)]
+    seed: Option<u64>,
     /// How many users
     #[arg(long, default_value_t = 10_000)]
     users: u32,
@@ -113,7 +113,8 @@ pub(super) fn run(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
         None => bail!("CR-4101: Avro in Confluent framing needs registry.url; or choose --formats avro-single"),
         Some(options) => RegistryClient::new(&options)?.register(&format!("{topic}-value"), EVENT_SCHEMA)?,
     };
-    let generator = Generator::new(options(args, formats, schema_id)?)?;
+    let seed = args.seed.unwrap_or_else(|| u64::from(jiff::Timestamp::now().subsec_nanosecond().unsigned_abs()));
+    let generator = Generator::new(options(args, seed, formats, schema_id)?)?;
     let mut ledger = match &args.ledger {
         None => None,
         Some(path) => Some(Ledger::new(BufWriter::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?))),
@@ -140,11 +141,11 @@ pub(super) fn run(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
         ledger.finish()?;
     }
     let seconds = begun.elapsed().as_secs_f64();
-    println!("{} messages sent to {topic} in {seconds:.1} s ({:.0} a second)", args.count, args.count as f64 / seconds);
+    println!("{} messages sent to {topic} in {seconds:.1} s ({:.0} a second), seed {seed}", args.count, args.count as f64 / seconds);
     Ok(ExitCode::SUCCESS)
 }
 
-fn options(args: &GenerateArgs, formats: Formats, schema_id: u32) -> anyhow::Result<Options> {
+fn options(args: &GenerateArgs, seed: u64, formats: Formats, schema_id: u32) -> anyhow::Result<Options> {
     let now = Timestamp::from_millis(args.end.unwrap_or_else(jiff::Timestamp::now).as_millisecond());
     let span_us = (args.hours * 3.6e9) as i64;
     let preset = if args.trouble { Shares::TROUBLED } else { Shares::ORDINARY };
@@ -158,7 +159,7 @@ fn options(args: &GenerateArgs, formats: Formats, schema_id: u32) -> anyhow::Res
         out_of_order: args.out_of_order.unwrap_or(preset.out_of_order),
         ..preset
     };
-    let base = Options { users: args.users, formats, shares, schema_id, ..Options::ending_at(now, args.seed, args.count) };
+    let base = Options { users: args.users, formats, shares, schema_id, ..Options::ending_at(now, seed, args.count) };
     Ok(match args.rate {
         // Live: events happen as they are sent.
         Some(rate) => Options { start: now, pace: Pace::PerSecond(rate), ..base },

@@ -141,13 +141,38 @@ fn check(config: &Config) -> Result<(), ConfigError> {
             "is a secret, which does not belong here: set the variable that the store's own tools read, such as AWS_SECRET_ACCESS_KEY",
         );
     }
-    if config.limits.max_series == 0 {
-        return fail("limits.max_series", "0".to_owned(), "must be at least 1");
+    if kafka.brokers.trim().is_empty() {
+        return fail("kafka.brokers", format!("{:?}", kafka.brokers), "must be HOST:PORT, or several with commas between them");
+    }
+    let legal =
+        |name: &str| !name.is_empty() && name.len() <= 249 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    if let Some(name) = topics.iter().map(|name| kafka.topic(name)).find(|name| !legal(name)) {
+        let remedy = "a topic's name, with kafka.topic_prefix before it, has 1 to 249 letters, digits, '.', '_' and '-'";
+        return fail("kafka.*_topic", format!("{name:?}"), remedy);
+    }
+    for (key, url) in [("clickhouse.url", &config.clickhouse.url), ("registry.url", &config.registry.url)] {
+        let has_scheme = url.starts_with("http://") || url.starts_with("https://");
+        // A wrong URL may hold a password: it is not repeated.
+        if !has_scheme && !(url.is_empty() && key == "registry.url") {
+            return fail(key, "(not shown)".to_owned(), "must begin with http:// or https://");
+        }
+    }
+    let zeros = [
+        ("limits.max_series", config.limits.max_series == 0),
+        ("clickhouse.max_batch_rows", config.clickhouse.max_batch_rows == 0),
+        ("flush.interval", config.flush.interval.is_zero()),
+    ];
+    if let Some((key, _)) = zeros.iter().find(|(_, is_zero)| *is_zero) {
+        return fail(key, "0".to_owned(), "must be more than 0");
     }
     let mut names: Vec<&str> = config.grouping_set.iter().map(|set| set.name.as_str()).collect();
     names.sort_unstable();
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
         return fail("grouping_set.name", pair[0].to_owned(), "stands twice: every grouping set needs a name of its own");
+    }
+    let twice = |set: &&super::GroupingSetConfig| (1..set.key.len()).any(|at| set.key[..at].contains(&set.key[at]));
+    if let Some(set) = config.grouping_set.iter().find(twice) {
+        return fail("grouping_set.key", format!("{:?}", set.key), "names a dimension twice: name each once");
     }
     let plain = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     if let Some(set) = config.grouping_set.iter().find(|set| !plain(&set.name) || set.key.len() > schemas::grouping::MAX_KEY) {
@@ -212,6 +237,13 @@ mod tests {
             ("[[grouping_set]]\nname = \"x\"\nkey = [\"colour\"]", "colour"),
             ("[state]\nproperties = { aws_secret_access_key = \"x\" }", "AWS_SECRET_ACCESS_KEY"),
             ("[state]\nproperties = { azure_storage_account_key = \"x\" }", "azure_storage_account_key"),
+            ("[kafka]\nbrokers = \" \"", "kafka.brokers"),
+            ("[kafka]\ntopic_prefix = \"\u{fc} \"", "kafka.topic_prefix"),
+            ("[clickhouse]\nurl = \"127.0.0.1:8123\"", "clickhouse.url"),
+            ("[registry]\nurl = \"ftp://x\"", "registry.url"),
+            ("[clickhouse]\nmax_batch_rows = 0", "clickhouse.max_batch_rows"),
+            ("[flush]\ninterval = \"0s\"", "flush.interval"),
+            ("[[grouping_set]]\nname = \"x\"\nkey = [\"user_id\", \"user_id\"]", "grouping_set.key"),
             ("[kafka", "c.toml"),
         ] {
             let error = with(text).unwrap_err().to_string();

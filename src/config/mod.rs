@@ -41,6 +41,10 @@ impl Rules {
         let book = PriceBook::parse_all(&pairs(&texts(config, &config.prices.books)?)).context("prices.books")?;
         let rates = Rates::parse_all(&pairs(&texts(config, &config.prices.rates)?)).context("prices.rates")?;
         let budgets = Budget::parse_all(&pairs(&texts(config, &config.budgets.files)?)).context("budgets.files")?;
+        if let Some(budget) = budgets.iter().find(|budget| !rates.knows(budget.currency)) {
+            let (name, currency) = (&budget.name, budget.currency);
+            anyhow::bail!("CR-3003: budget {name:?}: currency = {currency}: there is no rate for it: add one to a file of prices.rates");
+        }
         let calendar =
             Calendar::new(&config.windows.time_zone).with_context(|| format!("windows.time_zone = {:?}", config.windows.time_zone))?;
         let mut sets = config.grouping_sets();

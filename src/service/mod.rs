@@ -20,7 +20,7 @@ use processor::pricing::{Prefer as PricerPrefer, Pricer};
 use rdkafka::ClientConfig;
 use runtime::DriverOptions;
 use runtime::io::{Clock, SystemClock};
-use sinks::clickhouse::{ClickHouse, ClickHouseHandle, ClickHouseOptions, ClickHouseSink, SinkOptions, SinkState};
+use sinks::clickhouse::{ClickHouse, ClickHouseHandle, ClickHouseOptions, ClickHouseSink, Fault, SinkOptions, SinkState};
 use sinks::kafka::{OutTopics, Producer, ProducerOptions};
 use sinks::metrics::SinkMetrics;
 use tokio::runtime::Handle;
@@ -34,6 +34,9 @@ use crate::stages::{MeterFactory, MonitorFactory, StageFactory};
 
 /// Largest record that is sent, before compression: the partials topic's limit, above that of every other topic.
 pub const MESSAGE_MAX_BYTES: u32 = 10_485_760;
+
+/// Between two attempts to make the tables while ClickHouse is away.
+const TABLES_RETRY: Duration = Duration::from_secs(5);
 
 /// Which part of the pipeline this process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -75,6 +78,20 @@ pub fn clickhouse(config: &Config) -> anyhow::Result<ClickHouse> {
     ClickHouse::new(options).with_context(|| format!("clickhouse.url = {:?}", c.url))
 }
 
+/// Makes or updates the tables; waits for a server that is away, as the running service does.
+async fn make_tables(server: &ClickHouse, rules: &Rules, url: &str) -> anyhow::Result<()> {
+    loop {
+        let Err(error) = server.migrate(&rules.sets).await else { return Ok(()) };
+        let is_passing = error.fault() == Fault::Passing;
+        let error = anyhow::Error::new(error).context(format!("CR-3201: clickhouse.url = {url:?}: the tables cannot be made"));
+        if !is_passing {
+            return Err(error);
+        }
+        tracing::warn!("{error:#}; trying again every {} s until it answers", TABLES_RETRY.as_secs());
+        tokio::time::sleep(TABLES_RETRY).await;
+    }
+}
+
 impl Service {
     /// Starts the chosen stages; `handle` runs the I/O.
     ///
@@ -85,9 +102,7 @@ impl Service {
         let client = connect::kafka(config)?.client_config()?;
         let cluster = Cluster::ask(config)?;
         let server = clickhouse(config)?;
-        handle
-            .block_on(server.migrate(&rules.sets))
-            .with_context(|| format!("CR-3201: clickhouse.url = {:?}: the tables cannot be made", config.clickhouse.url))?;
+        handle.block_on(make_tables(&server, &rules, &config.clickhouse.url))?;
         let sink_metrics = SinkMetrics::default();
         let sink_options = SinkOptions {
             linger: config.clickhouse.linger,

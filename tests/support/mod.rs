@@ -16,6 +16,7 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_cost-rhythm");
 /// Kafka and the registry.
 pub struct Kafka {
     directory: PathBuf,
+    nodes: u64,
     pub brokers: String,
     pub registry: String,
 }
@@ -54,7 +55,7 @@ impl Kafka {
         let text = succeed(&output, "kafka.sh up");
         let value =
             |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name} in {text}")).to_owned();
-        Kafka { directory, brokers: value("KAFKA_BROKERS="), registry: value("SCHEMA_REGISTRY_URL=") }
+        Kafka { directory, nodes, brokers: value("KAFKA_BROKERS="), registry: value("SCHEMA_REGISTRY_URL=") }
     }
 
     /// The first broker's process.
@@ -222,7 +223,11 @@ listen = "127.0.0.1:0"
             url,
             directory: directory.to_owned(),
         };
-        succeed(&site.command("check").args(["--create-topics", "--partitions", "3"]).output().unwrap(), "check");
+        let replication = kafka.nodes.min(3).to_string();
+        succeed(
+            &site.command("check").args(["--create-topics", "--partitions", "3", "--replication", &replication]).output().unwrap(),
+            "check",
+        );
         site
     }
 

@@ -227,7 +227,7 @@ impl Meter {
         };
         if event.occurred_at < self.watermark.plus(-self.rules.horizon_us) {
             let detail = format!(
-                "occurred_at is {}, more than {} days before the partition's newest event {}: such events are not counted, correct the period with an adjustment or a backfill",
+                "occurred_at is {}, more than {} days before the partition's newest event {}: such events are not counted, send an adjustment with a present time",
                 event.occurred_at,
                 self.rules.horizon_us / 86_400_000_000,
                 self.watermark

@@ -366,7 +366,7 @@ impl Monitor {
     ) -> Result<(), SnapshotError> {
         // Where each of the snapshot's rows is now.
         let mut places: HashMap<(u32, u32), (u32, u32)> = HashMap::new();
-        let is_dirty: HashSet<(u32, u32)> = dirty.iter().copied().collect();
+        let is_dirty = each_once(dirty)?;
         for (number, state) in windows.into_iter().enumerate() {
             let window = state.window;
             let is_now = window_of(&self.rules.calendar, state.granularity, Bucket::of(window.start)) == window;
@@ -407,7 +407,7 @@ impl Monitor {
         series: &[SeriesState],
     ) -> Result<(), SnapshotError> {
         let mut slots = Vec::with_capacity(periods.len());
-        let is_dirty: HashSet<(u32, u32)> = dirty.iter().copied().collect();
+        let is_dirty = each_once(dirty)?;
         for (number, state) in periods.into_iter().enumerate() {
             let (old, budget) = match (old.get(state.budget as usize), now.get(state.budget as usize)) {
                 (Some(old), Some(Some(budget))) => (old, *budget),
@@ -546,6 +546,12 @@ fn scope_ref<'a>(spend: &'a Spend, numbering: &Numbering) -> ScopeRef<'a> {
 fn renumbered(dirty: &[(u32, u32)], slots: &[u32]) -> Vec<(u32, u32)> {
     let numbers: HashMap<u32, u32> = slots.iter().enumerate().map(|(number, slot)| (*slot, number as u32)).collect();
     dirty.iter().filter_map(|(slot, at)| numbers.get(slot).map(|number| (*number, *at))).collect()
+}
+
+/// What is dirty, refused if something is named twice: it would be written twice and counted down once.
+fn each_once(dirty: &[(u32, u32)]) -> Result<HashSet<(u32, u32)>, SnapshotError> {
+    let set: HashSet<(u32, u32)> = dirty.iter().copied().collect();
+    if set.len() == dirty.len() { Ok(set) } else { Err(malformed("a row or scope that waits to be written is named twice")) }
 }
 
 /// The series of that number; `Ok(None)`: its set is gone.

@@ -54,6 +54,15 @@ fn other_bytes_are_refused() {
     assert_eq!(Monitor::restore(&[9], rules("")).err(), Some(SnapshotError::Version(9)));
 }
 
+/// Found by fuzzing: the row would have been written twice and counted down once too often.
+#[test]
+fn a_row_that_is_named_twice_is_refused() {
+    let hex = include_str!("found/row_dirty_twice.hex");
+    let bytes: Vec<u8> = (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect();
+    let refused = Monitor::restore(&bytes, rules(&budget("b", "1", "per=[\"user_id\"]"))).unwrap_err();
+    assert!(refused.to_string().contains("named twice"), "{refused}");
+}
+
 #[test]
 fn what_was_not_flushed_is_flushed_after_the_restart() {
     let bench = busy("");

@@ -45,8 +45,20 @@ fn decoders(data: &[u8]) {
     let types: [&[(&str, &[u8])]; 4] = [
         &[],
         &[("content-type", b"application/cloudevents+json")],
-        &[("content-type", b"application/json"), ("ce_specversion", b"1.0"), ("ce_id", b"1"), ("ce_source", b"s"), ("ce_type", b"cost-rhythm.usage")],
-        &[("content-type", b"avro/binary"), ("ce_specversion", b"1.0"), ("ce_id", b"1"), ("ce_source", b"s"), ("ce_type", b"cost-rhythm.usage")],
+        &[
+            ("content-type", b"application/json"),
+            ("ce_specversion", b"1.0"),
+            ("ce_id", b"1"),
+            ("ce_source", b"s"),
+            ("ce_type", b"cost-rhythm.usage"),
+        ],
+        &[
+            ("content-type", b"avro/binary"),
+            ("ce_specversion", b"1.0"),
+            ("ce_id", b"1"),
+            ("ce_source", b"s"),
+            ("ce_type", b"cost-rhythm.usage"),
+        ],
     ];
     let mut decoder = Decoder::new(DecoderOptions::default()).unwrap();
     let arena = Bump::new();

@@ -152,8 +152,9 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     }
     for (key, url) in [("clickhouse.url", &config.clickhouse.url), ("registry.url", &config.registry.url)] {
         let has_scheme = url.starts_with("http://") || url.starts_with("https://");
+        let is_none = url.is_empty() && key == "registry.url";
         // A wrong URL may hold a password: it is not repeated.
-        if !has_scheme && !(url.is_empty() && key == "registry.url") {
+        if !has_scheme && !is_none {
             return fail(key, "(not shown)".to_owned(), "must begin with http:// or https://");
         }
     }

@@ -67,12 +67,6 @@ impl SetIndex {
         self.set.filter.iter().all(passes)
     }
 
-    /// Of its own values: the others are all the same.
-    #[inline]
-    fn hash(&self, values: &[u32; MAX_KEY]) -> u64 {
-        hash_key(&values[..self.set.key.len().min(MAX_KEY)])
-    }
-
     /// The values of the set's key among those of all dimensions.
     #[inline]
     fn values(&self, ids: &ValueIds) -> [u32; MAX_KEY] {
@@ -206,7 +200,7 @@ impl SeriesIndex {
             [dimension] => ids[dimension as usize] as usize,
             _ => {
                 let values = index.values(ids);
-                return index.by_key.find(index.hash(&values), |id| self.series[*id as usize].values == values).copied();
+                return index.by_key.find(hash_of(&index.set, &values), |id| self.series[*id as usize].values == values).copied();
             }
         };
         index.by_value.get(slot).copied().filter(|id| *id != NONE)
@@ -230,9 +224,8 @@ impl SeriesIndex {
             index.by_value.resize(index.by_value.len().max(slot + 1), NONE);
             index.by_value[slot] = id;
         } else {
-            let key = &index.set.key;
-            let hash = |values: &[u32; MAX_KEY]| hash_key(&values[..key.len().min(MAX_KEY)]);
-            index.by_key.insert_unique(hash(&values), id, |id| hash(&series[*id as usize].values));
+            let set = &index.set;
+            index.by_key.insert_unique(hash_of(set, &values), id, |id| hash_of(set, &series[*id as usize].values));
         }
         id
     }
@@ -264,6 +257,12 @@ impl SeriesIndex {
         let key = &self.sets[series.set as usize].set.key;
         key.iter().enumerate().map(move |(position, d)| self.texts[*d as usize].text(series.values[position]))
     }
+}
+
+/// Of the values that the set has: the others are all the same.
+#[inline]
+fn hash_of(set: &GroupingSet, values: &[u32; MAX_KEY]) -> u64 {
+    hash_key(&values[..set.key.len().min(MAX_KEY)])
 }
 
 pub(super) fn hash_key(values: &[u32]) -> u64 {

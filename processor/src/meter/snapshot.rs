@@ -1,5 +1,7 @@
 //! The meter's state as bytes: everything but the identities, which go into segments of their own.
 
+use std::borrow::Cow;
+
 use schemas::{Accounts, Bucket, Measures, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -42,42 +44,10 @@ pub enum SnapshotError {
     },
 }
 
-/// A state as it is read.
-#[derive(Deserialize)]
-#[cfg_attr(test, derive(Serialize))]
-struct State {
-    topic: String,
-    partition: i32,
-    shards: i32,
-    accounts: Accounts,
-    watermark: Timestamp,
-    closed_before: Timestamp,
-    tables: Vec<TableState>,
-}
-
-#[derive(Deserialize)]
-#[cfg_attr(test, derive(Serialize))]
-struct TableState {
-    bucket: Bucket,
-    generation: i64,
-    seal_at: Timestamp,
-    events: u64,
-    cells: Vec<CellState>,
-}
-
-#[derive(Deserialize)]
-#[cfg_attr(test, derive(Serialize))]
-struct CellState {
-    set: String,
-    values: Vec<String>,
-    version: i64,
-    measures: Measures,
-}
-
-/// The same as it is written: borrowed, and without a copy of the cells.
-#[derive(Serialize)]
-struct StateRef<'a, T> {
-    topic: &'a str,
+/// A state, written from borrowed parts without a copy of the cells, and read into owned ones.
+#[derive(Serialize, Deserialize)]
+struct State<'a, T> {
+    topic: Cow<'a, str>,
     partition: i32,
     shards: i32,
     accounts: Accounts,
@@ -86,8 +56,8 @@ struct StateRef<'a, T> {
     tables: T,
 }
 
-#[derive(Serialize)]
-struct TableRef<C> {
+#[derive(Serialize, Deserialize)]
+struct TableState<C> {
     bucket: Bucket,
     generation: i64,
     seal_at: Timestamp,
@@ -95,13 +65,16 @@ struct TableRef<C> {
     cells: C,
 }
 
-#[derive(Serialize)]
-struct CellRef<'a, V> {
-    set: &'a str,
+#[derive(Serialize, Deserialize)]
+struct CellState<'a, V> {
+    set: Cow<'a, str>,
     values: V,
     version: i64,
     measures: Measures,
 }
+
+type ReadTable = TableState<Vec<CellState<'static, Vec<String>>>>;
+type ReadState = State<'static, Vec<ReadTable>>;
 
 impl Meter {
     /// The state, for a snapshot at `accounts().next_offset`. To be called right after a flush whose blocks were taken:
@@ -112,14 +85,14 @@ impl Meter {
     pub fn snapshot(&self) -> Result<Vec<u8>, SnapshotError> {
         let index = &self.index;
         let tables = || {
-            self.tables.iter().map(|table| TableRef {
+            self.tables.iter().map(|table| TableState {
                 bucket: table.bucket,
                 generation: table.generation,
                 seal_at: table.seal_at,
                 events: table.events,
                 cells: LazySeq(move || {
-                    table.cells().map(move |(cell, measures)| CellRef {
-                        set: index.set_name(cell.series),
+                    table.cells().map(move |(cell, measures)| CellState {
+                        set: index.set_name(cell.series).into(),
                         values: LazySeq(move || index.values(cell.series)),
                         version: cell.version,
                         measures,
@@ -127,8 +100,8 @@ impl Meter {
                 }),
             })
         };
-        let state = StateRef {
-            topic: &self.place.topic,
+        let state = State {
+            topic: self.place.topic.as_str().into(),
             partition: self.place.partition,
             shards: self.place.shards,
             accounts: self.accounts,
@@ -150,12 +123,12 @@ impl Meter {
     /// # Errors
     /// [`SnapshotError`]
     pub fn restore(bytes: &[u8], rules: MeterRules, place: MeterPlace, pricer: Pricer) -> Result<Self, SnapshotError> {
-        let state: State = match bytes.split_first() {
+        let state: ReadState = match bytes.split_first() {
             Some((&SNAPSHOT_VERSION, rest)) => postcard::from_bytes(rest).map_err(malformed)?,
             Some((version, _)) => return Err(SnapshotError::Version(*version)),
             None => return Err(SnapshotError::Malformed("it is empty".to_owned())),
         };
-        if (state.topic.as_str(), state.partition) != (place.topic.as_str(), place.partition) {
+        if (&*state.topic, state.partition) != (place.topic.as_str(), place.partition) {
             let found = format!("{}/{}", state.topic, state.partition);
             return Err(SnapshotError::Foreign { found, wanted: format!("{}/{}", place.topic, place.partition) });
         }
@@ -172,7 +145,7 @@ impl Meter {
         Ok(meter)
     }
 
-    fn restore_table(&mut self, state: TableState) {
+    fn restore_table(&mut self, state: ReadTable) {
         let mut table = BucketTable::new(state.bucket, state.generation, state.seal_at, self.rules.sets.len());
         table.events = state.events;
         for cell in state.cells {
@@ -219,7 +192,7 @@ mod tests {
             meter.tables.push(table);
         }
         let bytes = meter.snapshot().unwrap();
-        let state: State = postcard::from_bytes(&bytes[1..]).unwrap();
+        let state: ReadState = postcard::from_bytes(&bytes[1..]).unwrap();
         assert_eq!(postcard::to_stdvec(&state).unwrap(), bytes[1..]);
         assert_eq!(state.tables.iter().map(|table| table.cells.len()).collect::<Vec<_>>(), [0, 1, 2]);
         assert_eq!(state.tables[2].cells[1].values, ["openai", "u"]);

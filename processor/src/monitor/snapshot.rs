@@ -1,5 +1,6 @@
 //! The monitor's state as bytes. Equal states have equal bytes: series are numbered by their first appearance.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use schemas::alert::{Alert, scope_text};
@@ -38,136 +39,36 @@ pub enum SnapshotError {
     Failed,
 }
 
-/// A state as it is read.
-#[derive(Deserialize)]
-struct State {
+/// A state, written from borrowed parts without a copy of cells, rows and scopes, and read into owned ones.
+#[derive(Serialize, Deserialize)]
+struct State<'a, S, I, W, P, D> {
     shard: i32,
     position: i64,
     closed: Timestamp,
     frontier: Timestamp,
-    sets: Vec<GroupingSet>,
-    series: Vec<SeriesState>,
-    inputs: Vec<InputState>,
-    windows: Vec<WindowState>,
-    /// Window and row, by their position in here.
-    dirty_rows: Vec<(u32, u32)>,
-    budgets: Vec<Budget>,
-    periods: Vec<PeriodState>,
-    /// Period and scope, by their position in here.
-    dirty_scopes: Vec<(u32, u32)>,
-    due: Vec<DueState>,
-    alerts: Vec<Alert>,
-}
-
-#[derive(Deserialize)]
-struct SeriesState {
-    set: u16,
-    values: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct InputState {
-    topic: String,
-    partition: i32,
-    inputs: i32,
-    shards: i32,
-    known_through: i64,
-    closed_before: Timestamp,
-    accounts: Accounts,
-    revision: i64,
-    dirty: bool,
-    tables: Vec<CellTableState>,
-}
-
-#[derive(Deserialize)]
-struct CellTableState {
-    bucket: Bucket,
-    generation: i64,
-    cells: Vec<CellState>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct CellState {
-    series: u32,
-    version: i64,
-    measures: Measures,
-}
-
-#[derive(Deserialize)]
-struct WindowState {
-    granularity: Granularity,
-    window: Window,
-    departed: bool,
-    rows: Vec<RowState>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct RowState {
-    series: u32,
-    generation: i64,
-    revision: i64,
-    measures: Measures,
-}
-
-#[derive(Deserialize)]
-struct PeriodState {
-    budget: u16,
-    window: Window,
-    noticed: bool,
-    departed: bool,
-    scopes: Vec<ScopeState>,
-}
-
-#[derive(Deserialize)]
-struct ScopeState {
-    series: u32,
-    scope: String,
-    sums: Sums,
-    judged: Sums,
-    reached: Money,
-    fired: u32,
-    reset: bool,
-    revision: i64,
-    frontier: Timestamp,
-}
-
-#[derive(Serialize, Deserialize)]
-struct DueState {
-    bucket: Bucket,
-    period_end: Timestamp,
-    budget: u16,
-    scope: u32,
-    sums: Sums,
-}
-
-/// The same as it is written: borrowed, and without a copy of cells, rows and scopes.
-#[derive(Serialize)]
-struct StateRef<'a, S, I, W, P, D> {
-    shard: i32,
-    position: i64,
-    closed: Timestamp,
-    frontier: Timestamp,
-    sets: &'a [GroupingSet],
+    sets: Cow<'a, [GroupingSet]>,
     series: S,
     inputs: I,
     windows: W,
+    /// Window and row, by their position in here.
     dirty_rows: Vec<(u32, u32)>,
-    budgets: &'a [Budget],
+    budgets: Cow<'a, [Budget]>,
     periods: P,
+    /// Period and scope, by their position in here.
     dirty_scopes: Vec<(u32, u32)>,
     due: D,
-    alerts: &'a [Alert],
+    alerts: Cow<'a, [Alert]>,
 }
 
-#[derive(Serialize)]
-struct SeriesRef<'a> {
+#[derive(Serialize, Deserialize)]
+struct SeriesState<'a> {
     set: u16,
-    values: &'a [Box<str>],
+    values: Cow<'a, [Box<str>]>,
 }
 
-#[derive(Serialize)]
-struct InputRef<'a, T> {
-    topic: &'a str,
+#[derive(Serialize, Deserialize)]
+struct InputState<'a, T> {
+    topic: Cow<'a, str>,
     partition: i32,
     inputs: i32,
     shards: i32,
@@ -179,23 +80,38 @@ struct InputRef<'a, T> {
     tables: T,
 }
 
-#[derive(Serialize)]
-struct CellTableRef<C> {
+#[derive(Serialize, Deserialize)]
+struct CellTableState<C> {
     bucket: Bucket,
     generation: i64,
     cells: C,
 }
 
-#[derive(Serialize)]
-struct WindowRef<R> {
+#[derive(Serialize, Deserialize)]
+struct CellState {
+    series: u32,
+    version: i64,
+    measures: Measures,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WindowState<R> {
     granularity: Granularity,
     window: Window,
     departed: bool,
     rows: R,
 }
 
-#[derive(Serialize)]
-struct PeriodRef<S> {
+#[derive(Serialize, Deserialize)]
+struct RowState {
+    series: u32,
+    generation: i64,
+    revision: i64,
+    measures: Measures,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PeriodState<S> {
     budget: u16,
     window: Window,
     noticed: bool,
@@ -203,18 +119,33 @@ struct PeriodRef<S> {
     scopes: S,
 }
 
-#[derive(Serialize)]
-struct ScopeRef<'a> {
+#[derive(Serialize, Deserialize)]
+struct ScopeState<'a> {
     series: u32,
-    scope: &'a str,
-    sums: &'a Sums,
-    judged: &'a Sums,
+    scope: Cow<'a, str>,
+    sums: Cow<'a, Sums>,
+    judged: Cow<'a, Sums>,
     reached: Money,
     fired: u32,
     reset: bool,
     revision: i64,
     frontier: Timestamp,
 }
+
+#[derive(Serialize, Deserialize)]
+struct DueState<'a> {
+    bucket: Bucket,
+    period_end: Timestamp,
+    budget: u16,
+    scope: u32,
+    sums: Cow<'a, Sums>,
+}
+
+type ReadSeries = SeriesState<'static>;
+type ReadInput = InputState<'static, Vec<CellTableState<Vec<CellState>>>>;
+type ReadWindow = WindowState<Vec<RowState>>;
+type ReadPeriod = PeriodState<Vec<ScopeState<'static>>>;
+type ReadState = State<'static, Vec<ReadSeries>, Vec<ReadInput>, Vec<ReadWindow>, Vec<ReadPeriod>, Vec<DueState<'static>>>;
 
 /// Numbers series by their first appearance.
 #[derive(Default)]
@@ -261,25 +192,28 @@ impl Monitor {
         let of_scopes = periods.iter().flat_map(|period| &period.scopes).map(|spend| spend.series);
         of_cells.chain(of_rows).chain(of_scopes).for_each(|series| numbering.see(series));
         let (numbering, series) = (&numbering, &self.series);
-        let due = |(key, sums): (&(Bucket, Timestamp, u16, u32), &Sums)| {
-            let (bucket, period_end, budget, scope) = *key;
-            DueState { bucket, period_end, budget, scope, sums: sums.clone() }
-        };
-        let state = StateRef {
+        let due = self.ledger.due.iter().map(|((bucket, period_end, budget, scope), sums)| DueState {
+            bucket: *bucket,
+            period_end: *period_end,
+            budget: *budget,
+            scope: *scope,
+            sums: Cow::Borrowed(sums),
+        });
+        let state = State {
             shard: self.shard,
             position: self.position,
             closed: self.closed,
             frontier: self.frontier,
-            sets: &self.rules.sets,
-            series: LazySeq(|| numbering.seen.iter().map(|id| SeriesRef { set: series.set_of(*id), values: series.values(*id) })),
-            inputs: LazySeq(|| self.inputs.iter().map(|input| input_ref(input, numbering))),
-            windows: LazySeq(|| windows.iter().map(|table| window_ref(table, numbering))),
+            sets: (&self.rules.sets).into(),
+            series: LazySeq(|| numbering.seen.iter().map(|id| SeriesState { set: series.set_of(*id), values: series.values(*id).into() })),
+            inputs: LazySeq(|| self.inputs.iter().map(|input| input_state(input, numbering))),
+            windows: LazySeq(|| windows.iter().map(|table| window_state(table, numbering))),
             dirty_rows: renumbered(&self.windows.dirty, &window_slots),
-            budgets: &self.rules.budgets,
-            periods: LazySeq(|| periods.iter().map(|period| period_ref(period, numbering))),
+            budgets: (&self.rules.budgets).into(),
+            periods: LazySeq(|| periods.iter().map(|period| period_state(period, numbering))),
             dirty_scopes: renumbered(&self.ledger.dirty, &period_slots),
-            due: LazySeq(|| self.ledger.due.iter().map(due)),
-            alerts: &self.ledger.alerts,
+            due: LazySeq(|| due.clone()),
+            alerts: (&self.ledger.alerts).into(),
         };
         state_bytes(SNAPSHOT_VERSION, &state).map_err(malformed)
     }
@@ -294,7 +228,7 @@ impl Monitor {
     /// # Errors
     /// [`SnapshotError`]
     pub fn restore(bytes: &[u8], rules: MonitorRules) -> Result<Self, SnapshotError> {
-        let state: State = match bytes.split_first() {
+        let state: ReadState = match bytes.split_first() {
             Some((&SNAPSHOT_VERSION, rest)) => match postcard::take_from_bytes(rest).map_err(malformed)? {
                 (state, []) => state,
                 (_, rest) => return Err(malformed(format!("{} bytes too many", rest.len()))),
@@ -314,10 +248,10 @@ impl Monitor {
         monitor.restore_periods(state.periods, &state.dirty_scopes, (&state.budgets, &budgets), &state.series)?;
         for due in state.due {
             if let Some(budget) = budgets.get(due.budget as usize).copied().flatten() {
-                monitor.ledger.due.insert((due.bucket, due.period_end, budget, due.scope), due.sums);
+                monitor.ledger.due.insert((due.bucket, due.period_end, budget, due.scope), due.sums.into_owned());
             }
         }
-        monitor.ledger.alerts = state.alerts;
+        monitor.ledger.alerts = state.alerts.into_owned();
         for budget in 0..monitor.rules.budgets.len() as u16 {
             if !budgets.contains(&Some(budget)) {
                 monitor.start_budget(budget)?;
@@ -327,7 +261,7 @@ impl Monitor {
     }
 
     /// The numbers of the snapshot's series; `None` for those of sets that are gone.
-    fn restore_series(&mut self, state: &State) -> Vec<Option<SeriesId>> {
+    fn restore_series(&mut self, state: &ReadState) -> Vec<Option<SeriesId>> {
         let same = |old: &GroupingSet| {
             let is_it = |set: &GroupingSet| set.name == old.name && set.key == old.key && set.filter == old.filter;
             self.rules.sets.iter().position(is_it)
@@ -340,7 +274,7 @@ impl Monitor {
         restored.collect()
     }
 
-    fn restore_input(&mut self, state: InputState, series: &[Option<SeriesId>]) -> Result<Input, SnapshotError> {
+    fn restore_input(&mut self, state: ReadInput, series: &[Option<SeriesId>]) -> Result<Input, SnapshotError> {
         let mut input = Input::new(&state.topic, state.partition);
         (input.inputs, input.shards, input.known_through) = (state.inputs, state.shards, state.known_through);
         (input.closed_before, input.accounts) = (state.closed_before, state.accounts);
@@ -360,7 +294,7 @@ impl Monitor {
 
     fn restore_windows(
         &mut self,
-        windows: Vec<WindowState>,
+        windows: Vec<ReadWindow>,
         dirty: &[(u32, u32)],
         series: &[Option<SeriesId>],
     ) -> Result<(), SnapshotError> {
@@ -401,10 +335,10 @@ impl Monitor {
 
     fn restore_periods(
         &mut self,
-        periods: Vec<PeriodState>,
+        periods: Vec<ReadPeriod>,
         dirty: &[(u32, u32)],
         (old, now): (&[Budget], &[Option<u16>]),
-        series: &[SeriesState],
+        series: &[ReadSeries],
     ) -> Result<(), SnapshotError> {
         let mut slots = Vec::with_capacity(periods.len());
         let is_dirty = each_once(dirty)?;
@@ -432,8 +366,8 @@ impl Monitor {
                     series,
                     scope: scope.scope.into(),
                     spent: scope.sums.spent().ok_or_else(|| malformed("a sum that does not fit"))?,
-                    sums: scope.sums,
-                    judged: scope.judged,
+                    sums: scope.sums.into_owned(),
+                    judged: scope.judged.into_owned(),
                     reached: scope.reached,
                     fired: if old.thresholds == definition.thresholds { scope.fired } else { fired_before(old, scope.fired, definition) },
                     reset: scope.reset,
@@ -489,17 +423,17 @@ impl Monitor {
     }
 }
 
-fn input_ref<'a>(input: &'a Input, numbering: &'a Numbering) -> InputRef<'a, impl Serialize + 'a> {
+fn input_state<'a>(input: &'a Input, numbering: &'a Numbering) -> InputState<'a, impl Serialize + 'a> {
     let cell = |cell: &HeldCell| CellState { series: numbering.of(cell.series), version: cell.version, measures: cell.measures };
     let tables = move || {
-        input.tables.iter().map(move |((bucket, generation), table)| CellTableRef {
+        input.tables.iter().map(move |((bucket, generation), table)| CellTableState {
             bucket: *bucket,
             generation: *generation,
             cells: LazySeq(move || table.cells.iter().map(cell)),
         })
     };
-    InputRef {
-        topic: &input.topic,
+    InputState {
+        topic: (&*input.topic).into(),
         partition: input.partition,
         inputs: input.inputs,
         shards: input.shards,
@@ -512,7 +446,7 @@ fn input_ref<'a>(input: &'a Input, numbering: &'a Numbering) -> InputRef<'a, imp
     }
 }
 
-fn window_ref<'a>(table: &'a WindowTable, numbering: &'a Numbering) -> WindowRef<impl Serialize + 'a> {
+fn window_state<'a>(table: &'a WindowTable, numbering: &'a Numbering) -> WindowState<impl Serialize + 'a> {
     let row = |row: &Row| RowState {
         series: numbering.of(row.series),
         generation: row.generation,
@@ -520,20 +454,20 @@ fn window_ref<'a>(table: &'a WindowTable, numbering: &'a Numbering) -> WindowRef
         measures: row.measures,
     };
     let rows = LazySeq(move || table.rows.iter().map(row));
-    WindowRef { granularity: table.granularity, window: table.window, departed: table.departed, rows }
+    WindowState { granularity: table.granularity, window: table.window, departed: table.departed, rows }
 }
 
-fn period_ref<'a>(period: &'a Period, numbering: &'a Numbering) -> PeriodRef<impl Serialize + 'a> {
-    let scopes = LazySeq(|| period.scopes.iter().map(|spend| scope_ref(spend, numbering)));
-    PeriodRef { budget: period.budget, window: period.window, noticed: period.noticed, departed: period.departed, scopes }
+fn period_state<'a>(period: &'a Period, numbering: &'a Numbering) -> PeriodState<impl Serialize + 'a> {
+    let scopes = LazySeq(|| period.scopes.iter().map(|spend| scope_state(spend, numbering)));
+    PeriodState { budget: period.budget, window: period.window, noticed: period.noticed, departed: period.departed, scopes }
 }
 
-fn scope_ref<'a>(spend: &'a Spend, numbering: &Numbering) -> ScopeRef<'a> {
-    ScopeRef {
+fn scope_state<'a>(spend: &'a Spend, numbering: &Numbering) -> ScopeState<'a> {
+    ScopeState {
         series: numbering.of(spend.series),
-        scope: &spend.scope,
-        sums: &spend.sums,
-        judged: &spend.judged,
+        scope: (&*spend.scope).into(),
+        sums: Cow::Borrowed(&spend.sums),
+        judged: Cow::Borrowed(&spend.judged),
         reached: spend.reached,
         fired: spend.fired,
         reset: spend.reset,

@@ -135,7 +135,7 @@ fn main() {
     let count = (seconds * rate).to_string();
     std::thread::scope(|scope| {
         let load = scope.spawn(|| site.succeed("generate", &["--count", &count, "--rate", &rate.to_string(), "--users", "10000"]));
-        support::await_true(Duration::from_secs(60), "the first rows", || site.offsets().is_some_and(|shown| shown > 0));
+        site.await_first_rows();
         let begun = Instant::now();
         let probes = scope.spawn(|| send_probes(&site, &stop_sending));
         let alerts = scope.spawn(|| watch_alerts(&site, &stop_watching));

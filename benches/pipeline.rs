@@ -134,12 +134,9 @@ fn flat_out(directory: &std::path::Path, kafka: &Kafka, engine: &Engine, events:
     let (before, begun) = (others(), Instant::now());
     let service = site.run("bench");
     // Joining the group is not the pipeline's speed: time runs from the first account. Asking costs the engine something, so seldom.
-    support::await_true(Duration::from_secs(60), "the first rows", || site.offsets().is_some_and(|shown| shown > 0));
+    site.await_first_rows();
     let (joined, already) = (Instant::now(), site.offsets().unwrap());
-    while site.offsets() != Some(events) {
-        assert!(joined.elapsed() < Duration::from_secs(600), "{:?} of {events} offsets", site.offsets());
-        std::thread::sleep(Duration::from_millis(250));
-    }
+    site.await_offsets(events, Duration::from_secs(600));
     let rate = (events - already) as f64 / joined.elapsed().as_secs_f64();
     let whole = events as f64 / begun.elapsed().as_secs_f64();
     let (cpu, peak) = usage(service.0.id());

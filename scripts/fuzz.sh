@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-targets=(decoders meter_state monitor_state partials snapshot configuration engine_front)
+mapfile -t targets < <(ls fuzz/seeds)
 seconds=${FUZZ_SECONDS:-600}
 if [[ ${1:-} == help || ${1:-} == --help || ${1:-} == -h ]]; then
     echo "usage: scripts/fuzz.sh [TARGET...]     FUZZ_SECONDS=$seconds each; targets: ${targets[*]}"

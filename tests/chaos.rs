@@ -131,6 +131,7 @@ impl Chaos<'_> {
     fn strike(&mut self) {
         let fault = FAULTS[self.random.next(FAULTS.len() as u64) as usize];
         let instance = self.random.next(3) as usize;
+        let mut which = instance;
         let mut seconds = 1 + self.random.next(5);
         let touched = self.broken.iter().any(|(_, fault, of)| *of == instance && *fault <= Fault::EndInstance);
         match fault {
@@ -157,12 +158,9 @@ impl Chaos<'_> {
                 {
                     return;
                 }
-                let broker = 1 + self.random.next(BROKERS);
+                which = 1 + self.random.next(BROKERS) as usize;
                 let hard: &[&str] = if fault == Fault::KillBroker { &["--hard"] } else { &[] };
-                self.kafka.script(&[&["stop-node", &broker.to_string()], hard].concat());
-                self.broken.push((Instant::now() + Duration::from_secs(seconds), fault, broker as usize));
-                *self.done.entry(fault).or_default() += 1;
-                return;
+                self.kafka.script(&[&["stop-node", &which.to_string()], hard].concat());
             }
             Fault::KillEngine if !self.is_broken(&[Fault::KillEngine]) => self.engine.kill(),
             Fault::RefuseInserts | Fault::CutInserts | Fault::CutAnswers
@@ -177,7 +175,7 @@ impl Chaos<'_> {
             Fault::FillDisk if self.disk.is_own && !self.is_broken(&[Fault::FillDisk]) => self.disk.fill(),
             _ => return,
         }
-        self.broken.push((Instant::now() + Duration::from_secs(seconds), fault, instance));
+        self.broken.push((Instant::now() + Duration::from_secs(seconds), fault, which));
         *self.done.entry(fault).or_default() += 1;
     }
 
@@ -226,7 +224,7 @@ fn rough_site(directory: &Path, kafka: &Kafka, engine: &Engine, network: &Proxy)
     let site = Site::new(directory, "chaos", kafka, engine, "");
     let text = std::fs::read_to_string(&site.config).unwrap();
     let text = text.replace("[kafka]", &format!("[kafka]\nsession_timeout = \"{}s\"", SESSION_TIMEOUT.as_secs()));
-    let text = text.replace(&engine.port.to_string(), &network.port.to_string());
+    let text = text.replace(&engine.port.to_string(), &network.address.port().to_string());
     std::fs::write(&site.config, text + "[run]\nshutdown_grace = \"5s\"\n").unwrap();
     site
 }
@@ -238,7 +236,7 @@ fn after_all_that_an_unkind_world_does_everything_equals_an_undisturbed_run() {
     let directory = tempfile::tempdir().unwrap();
     let kafka = Kafka::start_nodes(directory.path(), BROKERS);
     let engine = Engine::start(directory.path());
-    let network = Proxy::start(engine.port);
+    let network = Proxy::start(([127, 0, 0, 1], engine.port).into());
     let disk = StateDisk::new(directory.path().join("state-chaos"));
     let site = rough_site(directory.path(), &kafka, &engine, &network);
 

@@ -93,7 +93,7 @@ pub enum ClickHouseError {
 }
 
 impl ClickHouseError {
-    /// Whose fault it is.
+    /// Whether trying again helps.
     pub fn fault(&self) -> Fault {
         match self {
             // Certificates are renewed while we run, so one that is not trusted may be tomorrow.

@@ -11,7 +11,7 @@
 //!
 //! Numbers: <https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp>
 
-/// Whose fault it is, and so what helps.
+/// Whether trying again helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// It may pass: the same request is worth another try.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `options` | what an operator can choose |
 //! | `connector`, `client` | HTTP, TLS, statements, queries, inserts |
-//! | `error`, `fault` | what goes wrong, whose fault it is, whether trying again helps |
+//! | `error`, `fault` | what goes wrong, whether trying again helps |
 //! | `migrations`, `views` | tables, once and in order; views per granularity and grouping set |
 //! | `block`, `rows` | rows as bytes, column by column |
 //! | `queue`, `writer`, `sink`, `state` | from the drivers to the server, bounded, in order, for ever until taken |

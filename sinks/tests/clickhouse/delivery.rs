@@ -8,7 +8,7 @@ use schemas::Money;
 use sinks::clickhouse::{ClickHouse, ClickHouseOptions, ClickHouseSink, SinkOptions, SinkState};
 use sinks::metrics::SinkMetrics;
 
-use crate::proxy::{CUT_ANSWER, DOWN, PASS, Proxy};
+use crate::proxy::{CUT_ANSWER, PASS, Proxy, REFUSE};
 use crate::samples::{accounts, rollups, total};
 use crate::server::{address, database, options, sink_options, text, until_acknowledged};
 
@@ -19,7 +19,7 @@ async fn behind(proxy: &Proxy, database: &str) -> ClickHouse {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_cut_after_the_server_took_the_insert_does_not_write_it_twice() {
     let direct = database("cut").await;
-    let proxy = Proxy::start(address()).await;
+    let proxy = Proxy::start(address());
     let handle = ClickHouseSink::start(behind(&proxy, "cut").await, sink_options(), Arc::new(()), &tokio::runtime::Handle::current());
     let mut sink = handle.table_sink();
     proxy.set(CUT_ANSWER);
@@ -38,7 +38,7 @@ async fn a_connection_cut_after_the_server_took_the_insert_does_not_write_it_twi
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_loses_nothing_and_accounts_are_never_ahead_of_rollups() {
     let direct = database("outage").await;
-    let proxy = Proxy::start(address()).await;
+    let proxy = Proxy::start(address());
     let metrics = SinkMetrics::default();
     let handle = ClickHouseSink::start(
         behind(&proxy, "outage").await,
@@ -66,7 +66,7 @@ async fn an_outage_loses_nothing_and_accounts_are_never_ahead_of_rollups() {
             sink.submit(accounts(shard as i32, 2, step as u64 + 1, step)).unwrap();
         }
         match step {
-            50 => proxy.set(DOWN),
+            50 => proxy.set(REFUSE),
             150 => {
                 assert!(matches!(handle.state(), SinkState::Down { .. }));
                 proxy.set(PASS);
@@ -92,8 +92,8 @@ async fn an_outage_loses_nothing_and_accounts_are_never_ahead_of_rollups() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_queue_is_bounded_and_shutdown_says_what_was_left() {
-    let proxy = Proxy::start(address()).await;
-    proxy.set(DOWN);
+    let proxy = Proxy::start(address());
+    proxy.set(REFUSE);
     let small = SinkOptions { max_queue_bytes: 10_000, ..sink_options() };
     let handle = ClickHouseSink::start(behind(&proxy, "default").await, small, Arc::new(()), &tokio::runtime::Handle::current());
     let mut sink = handle.table_sink();

@@ -5,6 +5,8 @@ mod accounts;
 mod delivery;
 mod digits;
 mod migrating;
+#[path = "../../../tests/support/proxy.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with other packages' tests")]
 mod proxy;
 mod refusals;
 mod samples;

@@ -36,6 +36,9 @@ const KEPT: usize = 2;
 /// Between two attempts to save while the store is away. Its client has tried for minutes by itself before each.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a load bears with a store that is away. The client repeats reads by itself, but no write that may have arrived.
+const LOAD_PATIENCE: Duration = Duration::from_secs(120);
+
 /// Whose snapshots.
 #[derive(Clone, Debug)]
 pub struct SnapshotPlace {
@@ -75,23 +78,17 @@ struct Saved {
 
 /// How long a save bears with a store that is away: until nobody asks for its outcome any more.
 struct Patience {
-    /// `None`: not at all.
-    asker: Option<Sender<Result<Saved, String>>>,
+    asker: Sender<Result<Saved, String>>,
     watch: SnapshotWatch,
 }
 
 impl Patience {
-    fn none() -> Self {
-        Patience { asker: None, watch: SnapshotWatch::default() }
-    }
-
     /// Returns when the attempt that ended with `error` may be repeated.
     ///
     /// # Errors
     /// The text of `error`, when repeating it is no use or nobody waits for it.
     async fn bear(&self, error: Failure) -> Result<(), String> {
-        let is_awaited = self.asker.as_ref().is_some_and(|asker| !asker.is_closed());
-        if error.is_lasting || !is_awaited {
+        if error.is_lasting || self.asker.is_closed() {
             return Err(error.text);
         }
         tracing::warn!(reason = error.text, "a snapshot cannot be written yet, it is tried again");
@@ -102,7 +99,7 @@ impl Patience {
 
     fn answer(self, outcome: Result<Saved, String>) {
         // The driver may have ended meanwhile; then nobody asks any more.
-        drop(self.asker.map(|asker| asker.send(outcome)));
+        drop(self.asker.send(outcome));
     }
 }
 
@@ -168,8 +165,20 @@ impl ObjectSnapshots {
         let head = SnapshotHead { is_final: false, rules: self.place.rules.clone(), ..loaded.head.clone() };
         let bytes = encode(&head, &loaded.body).map_err(|error| IoError::Fatal(error.to_string()))?;
         let objects = self.objects();
-        let put = async { objects.put(&snapshot_name(head.offset), bytes.into(), &Patience::none()).await };
-        self.handle.block_on(put).map_err(IoError::Transient)
+        let name = snapshot_name(head.offset);
+        self.handle.block_on(objects.put_once(&name, bytes.into())).map_err(|failure| IoError::Transient(failure.text))
+    }
+
+    /// From now on, nobody who has loaded before removes anything. To be done before anything is read.
+    fn claim(&self, objects: &Objects) -> Result<(), IoError> {
+        let until = self.clock.monotonic() + LOAD_PATIENCE;
+        while let Err(failure) = self.handle.block_on(objects.put_once(OWNER, objects.owner.clone().into())) {
+            if failure.is_lasting || self.clock.monotonic() >= until {
+                return Err(IoError::Transient(failure.text));
+            }
+            self.clock.sleep(PAUSE);
+        }
+        Ok(())
     }
 
     fn objects(&self) -> Objects {
@@ -180,11 +189,8 @@ impl ObjectSnapshots {
 impl SnapshotStore for ObjectSnapshots {
     fn load(&mut self) -> Result<Holdings, IoError> {
         let objects = self.objects();
-        let claimed_and_read = async {
-            objects.claim().await?;
-            objects.newest().await
-        };
-        let holdings = self.handle.block_on(claimed_and_read).map_err(IoError::Transient)?;
+        self.claim(&objects)?;
+        let holdings = self.handle.block_on(objects.newest()).map_err(IoError::Transient)?;
         if let Some(loaded) = &holdings.newest {
             self.segments = loaded.head.segments.clone();
             self.segments_to = loaded.head.offset;
@@ -198,7 +204,7 @@ impl SnapshotStore for ObjectSnapshots {
         let (clock, watch) = (Arc::clone(&self.clock), self.watch.clone());
         self.handle.spawn(async move {
             let (now, begun) = (clock.now(), clock.monotonic());
-            let patience = Patience { asker: Some(sender), watch: watch.clone() };
+            let patience = Patience { asker: sender, watch: watch.clone() };
             let outcome = objects.save(snapshot, segments, from, now, &patience).await;
             let duration = clock.monotonic().saturating_sub(begun);
             watch.update(|figures| {
@@ -244,13 +250,15 @@ impl Objects {
     }
 
     async fn put(&self, name: &str, payload: PutPayload, patience: &Patience) -> Result<(), String> {
-        let path = self.path(name);
-        loop {
-            match self.store.put(&path, payload.clone()).await {
-                Ok(_) => return Ok(()),
-                Err(error) => patience.bear(Failure::new("write", &path, &error)).await?,
-            }
+        while let Err(failure) = self.put_once(name, payload.clone()).await {
+            patience.bear(failure).await?;
         }
+        Ok(())
+    }
+
+    async fn put_once(&self, name: &str, payload: PutPayload) -> Result<(), Failure> {
+        let path = self.path(name);
+        self.store.put(&path, payload).await.map(drop).map_err(|error| Failure::new("write", &path, &error))
     }
 
     async fn get(&self, name: &str) -> Result<Vec<u8>, Failure> {
@@ -258,11 +266,6 @@ impl Objects {
         let failure = |error| Failure::new("read", &path, &error);
         let result = self.store.get(&path).await.map_err(failure)?;
         result.bytes().await.map(Vec::from).map_err(failure)
-    }
-
-    /// From now on, nobody who has loaded before removes anything. To be done before anything is read.
-    async fn claim(&self) -> Result<(), String> {
-        self.put(OWNER, self.owner.clone().into(), &Patience::none()).await
     }
 
     async fn is_latest_owner(&self) -> Result<bool, String> {

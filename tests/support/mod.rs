@@ -103,6 +103,14 @@ impl Process {
         self.0.wait().unwrap();
     }
 
+    /// Is it so far in its start that SIGTERM ends it in order? Before, the signal just kills it.
+    pub fn handles_sigterm(&self) -> bool {
+        const SIGTERM: u64 = 1 << 14;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        caught.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() & SIGTERM != 0)
+    }
+
     /// SIGTERM, and the exit within `limit`.
     pub fn end(mut self, limit: Duration) -> std::process::ExitStatus {
         let signalled = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();

@@ -35,6 +35,13 @@ fn an_outage_of_clickhouse_and_of_the_broker_loses_nothing_and_memory_stays_with
     let text = text.replace("[clickhouse]", &format!("[clickhouse]\nqueue_mib = {QUEUE_MIB}"));
     std::fs::write(&site.config, text).unwrap();
 
+    // It waits at its start as well, and ends in order when told to.
+    engine.kill();
+    let waiting = site.run("waiting");
+    support::await_true(Duration::from_secs(60), "the start waits", || site.log("waiting").contains("CR-3201"));
+    assert_eq!(waiting.end(Duration::from_secs(3)).code(), Some(0));
+    engine.resume();
+
     let instance = site.run("one");
     let pid = instance.0.id();
     let (count, throttle) = (EVENTS.to_string(), EVENTS_PER_SECOND.to_string());

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
 use ingest::codec::USAGE_EVENT_V1;
 use ingest::kafka::{Admin, NewTopic};
 use ingest::registry::{Compatibility, RegistryClient};
@@ -78,6 +79,7 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         )),
         Err(error) => findings.bad(&format!("{error:#}")),
     }
+    check_clients(&config, &mut findings);
     if !args.offline {
         if let Err(error) = check_kafka(args, &config, &mut findings) {
             findings.bad(&format!("kafka: {error:#}"));
@@ -85,10 +87,24 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         check_registry(&config, &mut findings);
         let runtime = io_runtime()?;
         check_state(&config, &runtime, &mut findings);
-        check_clickhouse(&config, &runtime, &mut findings)?;
+        check_clickhouse(&config, &runtime, &mut findings);
     }
     println!("{} errors, {} warnings", findings.errors, findings.warnings);
     Ok(if findings.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What the clients of the servers find wrong with their settings before they connect.
+fn check_clients(config: &Config, findings: &mut Findings) {
+    let kafka = connect::kafka(config).and_then(|connection| {
+        let checked = connection.client_config().map_err(anyhow::Error::from).and_then(|client| Ok(client.create_native_config()?));
+        checked.map(drop).context("CR-3003: kafka.properties")
+    });
+    let registry = connect::registry_options(config).map(|options| RegistryClient::new(&options).map(drop)).transpose();
+    for outcome in [kafka, clickhouse(config).map(drop), registry.map(drop).context("CR-3003")] {
+        if let Err(error) = outcome {
+            findings.bad(&format!("{error:#}"));
+        }
+    }
 }
 
 /// Of a new topic, one after another, after which every broker is taken to know it.
@@ -175,11 +191,8 @@ fn check_registry(config: &Config, findings: &mut Findings) {
         return findings.good("no schema registry configured: Avro in Confluent framing is rejected");
     };
     let subject = format!("{}-value", config.kafka.topic(&config.kafka.events_topic));
-    let outcome = RegistryClient::new(&options).and_then(|client| {
-        client.probe()?;
-        client.compatibility(&subject, USAGE_EVENT_V1)
-    });
-    match outcome {
+    let Ok(client) = RegistryClient::new(&options) else { return };
+    match client.probe().and_then(|()| client.compatibility(&subject, USAGE_EVENT_V1)) {
         Ok(Compatibility::Incompatible(reasons)) => {
             findings.warn(&format!("subject {subject} is not compatible with the usage event, version 1: {}", reasons.join("; ")))
         }
@@ -195,8 +208,9 @@ fn check_state(config: &Config, runtime: &Runtime, findings: &mut Findings) {
     }
 }
 
-fn check_clickhouse(config: &Config, runtime: &Runtime, findings: &mut Findings) -> anyhow::Result<()> {
-    let server = clickhouse(config)?;
+fn check_clickhouse(config: &Config, runtime: &Runtime, findings: &mut Findings) {
+    // What cannot be used was found before.
+    let Ok(server) = clickhouse(config) else { return };
     match runtime.block_on(server.ping()) {
         // The database is made by the first start.
         Err(error) if error.code() == Some(81) => findings.good(&format!(
@@ -206,5 +220,4 @@ fn check_clickhouse(config: &Config, runtime: &Runtime, findings: &mut Findings)
         Ok(()) => findings.good(&format!("clickhouse at {}", config.clickhouse.url)),
         Err(error) => findings.bad(&format!("clickhouse at {}: {error}", config.clickhouse.url)),
     }
-    Ok(())
 }

@@ -97,10 +97,10 @@ fn with_pipeline(args: &DemoArgs, config: &Config, runtime: &Runtime) -> anyhow:
     let service = Service::start(config, StageChoice::All, runtime.handle())?;
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
+    let stop = runtime.block_on(async { signals::listen() })?;
     runtime.spawn(async move {
-        if signals::stop_requested().await.is_ok() {
-            flag.store(true, Ordering::SeqCst);
-        }
+        stop.await;
+        flag.store(true, Ordering::SeqCst);
     });
     let client = connect::kafka(config)?.client_config()?;
     let stages: Vec<Partitions> = service.partitions().cloned().collect();

@@ -38,9 +38,10 @@ pub(super) fn run(args: &EngineArgs) -> anyhow::Result<ExitCode> {
     }
     let runtime = io_runtime()?;
     runtime.block_on(async {
+        let stop = signals::listen()?;
         let handle = Engine::start(options)?;
         println!("clickhouse engine listens on http://{}", handle.local_addr());
-        let signal = signals::stop_requested().await?;
+        let signal = stop.await;
         tracing::info!(signal, "ending in order");
         handle.shutdown().await?;
         Ok(ExitCode::SUCCESS)

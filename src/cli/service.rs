@@ -27,26 +27,41 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
     start_logging(config.run.log_format, false);
     let runtime = io_runtime()?;
-    let service = Service::start(&config, args.stage, runtime.handle())?;
+    // A start may wait long for a server that is away: a signal ends it as well.
+    let mut stop = runtime.block_on(async { signals::listen().map(Box::pin) }).context("signals cannot be listened to")?;
+    let (stage, grace, handle) = (args.stage, config.run.shutdown_grace, runtime.handle().clone());
+    let starting = runtime.spawn_blocking(move || Service::start(&config, stage, &handle));
+    let started = runtime.block_on(async {
+        tokio::select! {
+            signal = &mut stop => {
+                tracing::info!(signal, "ending before the start was done");
+                None
+            }
+            started = starting => Some(started),
+        }
+    });
+    let Some(started) = started else {
+        runtime.shutdown_background();
+        return Ok(ExitCode::SUCCESS);
+    };
+    let service = started.context("the start has panicked")??;
     let broken = runtime.block_on(async {
-        let stop = signals::stop_requested();
-        tokio::pin!(stop);
         loop {
             tokio::select! {
-                signal = &mut stop => break signal.context("signals cannot be listened to").map(|signal| {
+                signal = &mut stop => {
                     tracing::info!(signal, "ending in order");
-                    None
-                }),
+                    break None;
+                }
                 () = tokio::time::sleep(Duration::from_millis(500)) => {
                     if let Some(reason) = service.broken() {
-                        break Ok(Some(reason));
+                        break Some(reason);
                     }
                 }
             }
         }
-    })?;
+    });
     // Whatever hangs, the process ends: a guard outside of everything that could.
-    let limit = config.run.shutdown_grace + Duration::from_secs(2);
+    let limit = grace + Duration::from_secs(2);
     std::thread::spawn(move || {
         std::thread::sleep(limit);
         tracing::error!("not ended within its deadline; the next start resumes from the last snapshots");

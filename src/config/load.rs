@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
+use figment::error::Kind;
 use figment::providers::{Env, Format, Toml};
+use figment::value::Value;
 
 use schemas::Secret;
 
@@ -15,9 +17,11 @@ const DEFAULTS: &str = include_str!("../../cost-rhythm.toml");
 /// The configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file is not there or cannot be read.
-    #[error("CR-3001: cannot read {path}: {reason}")]
+    /// A file is not there or cannot be read.
+    #[error("CR-3001: {key} {path}: cannot be read: {reason}")]
     Unreadable {
+        /// Which key or option names it.
+        key: &'static str,
         /// Which file.
         path: PathBuf,
         /// Why.
@@ -43,7 +47,10 @@ pub enum ConfigError {
 /// # Errors
 /// [`ConfigError`]
 pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
-    let read = |path: &Path| std::fs::read_to_string(path).map_err(|reason| ConfigError::Unreadable { path: path.to_owned(), reason });
+    let read = |path: &Path| {
+        let unreadable = |reason| ConfigError::Unreadable { key: "--config", path: path.to_owned(), reason };
+        std::fs::read_to_string(path).map_err(unreadable)
+    };
     let text = file.map(read).transpose()?.unwrap_or_default();
     let mut config = from_text(&text, file)?;
     config.base_dir = file.and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
@@ -59,13 +66,28 @@ pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
 pub fn from_text(text: &str, file: Option<&Path>) -> Result<Config, ConfigError> {
     refuse_secrets(text, file.unwrap_or(Path::new("configuration")))?;
     let figment = Figment::from(Toml::string(DEFAULTS)).merge(Toml::string(text)).merge(Env::prefixed("COST_RHYTHM__").split("__"));
-    figment.extract().map_err(|error| ConfigError::Invalid(explain(&error, file)))
+    figment.extract().map_err(|error| ConfigError::Invalid(explain(&figment, &error, file)))
 }
 
-fn explain(error: &figment::Error, file: Option<&Path>) -> String {
-    let place = file.map_or_else(|| "configuration".to_owned(), |path| path.display().to_string());
-    let whole = error.clone().into_iter().map(|e| e.to_string()).collect::<Vec<_>>().join("; ");
-    format!("{place}: {whole} (all keys and their defaults are in cost-rhythm.toml)")
+/// Each fault: where it stands (the file, or a variable), its key, its value, and what was expected.
+fn explain(figment: &Figment, error: &figment::Error, file: Option<&Path>) -> String {
+    let faults = error.clone().into_iter().map(|fault| {
+        let key = fault.path.join(".");
+        let is_variable = fault.metadata.as_ref().is_some_and(|metadata| metadata.name.contains("environment"));
+        let place = if is_variable {
+            format!("COST_RHYTHM__{}", key.replace('.', "__").to_uppercase())
+        } else {
+            file.map_or_else(|| "configuration".to_owned(), |path| path.display().to_string())
+        };
+        // A value of a wrong type is in the text of its kind; what else is refused says so itself, without the value.
+        let value = match (&fault.kind, figment.find_value(&key)) {
+            (Kind::Message(_), Ok(Value::String(_, text))) => format!(" = {text:?}"),
+            _ => String::new(),
+        };
+        let key = if key.is_empty() { key } else { format!(" {key}{value}:") };
+        format!("{place}:{key} {}", fault.kind)
+    });
+    format!("{} (all keys and their defaults are in cost-rhythm.toml)", faults.collect::<Vec<_>>().join("; "))
 }
 
 /// A secret in the file would end up in a repository.
@@ -85,14 +107,14 @@ fn refuse_secrets(text: &str, path: &Path) -> Result<(), ConfigError> {
 
 fn read_secrets(config: &mut Config) -> Result<(), ConfigError> {
     let base = config.base_dir.clone();
-    for (file, secret) in [
-        (&config.kafka.password_file, &mut config.kafka.password),
-        (&config.registry.password_file, &mut config.registry.password),
-        (&config.clickhouse.password_file, &mut config.clickhouse.password),
+    for (key, file, secret) in [
+        ("kafka.password_file", &config.kafka.password_file, &mut config.kafka.password),
+        ("registry.password_file", &config.registry.password_file, &mut config.registry.password),
+        ("clickhouse.password_file", &config.clickhouse.password_file, &mut config.clickhouse.password),
     ] {
         if !file.as_os_str().is_empty() {
             let path = base.join(file);
-            let text = std::fs::read_to_string(&path).map_err(|reason| ConfigError::Unreadable { path, reason })?;
+            let text = std::fs::read_to_string(&path).map_err(|reason| ConfigError::Unreadable { key, path, reason })?;
             *secret = Secret::new(text.trim_end_matches(['\n', '\r']));
         }
     }
@@ -149,14 +171,6 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if let Some(name) = topics.iter().map(|name| kafka.topic(name)).find(|name| !legal(name)) {
         let remedy = "a topic's name, with kafka.topic_prefix before it, has 1 to 249 letters, digits, '.', '_' and '-'";
         return fail("kafka.*_topic", format!("{name:?}"), remedy);
-    }
-    for (key, url) in [("clickhouse.url", &config.clickhouse.url), ("registry.url", &config.registry.url)] {
-        let has_scheme = url.starts_with("http://") || url.starts_with("https://");
-        let is_none = url.is_empty() && key == "registry.url";
-        // A wrong URL may hold a password: it is not repeated.
-        if !has_scheme && !is_none {
-            return fail(key, "(not shown)".to_owned(), "must begin with http:// or https://");
-        }
     }
     let zeros = [
         ("limits.max_series", config.limits.max_series == 0),
@@ -240,8 +254,9 @@ mod tests {
             ("[state]\nproperties = { azure_storage_account_key = \"x\" }", "azure_storage_account_key"),
             ("[kafka]\nbrokers = \" \"", "kafka.brokers"),
             ("[kafka]\ntopic_prefix = \"\u{fc} \"", "kafka.topic_prefix"),
-            ("[clickhouse]\nurl = \"127.0.0.1:8123\"", "clickhouse.url"),
-            ("[registry]\nurl = \"ftp://x\"", "registry.url"),
+            ("[windows]\nlateness = \"7\"", "windows.lateness = \"7\""),
+            ("[http]\nlisten = \"here\"", "http.listen = \"here\""),
+            ("[clickhouse]\npassword_file = \"none\"", "clickhouse.password_file"),
             ("[clickhouse]\nmax_batch_rows = 0", "clickhouse.max_batch_rows"),
             ("[flush]\ninterval = \"0s\"", "flush.interval"),
             ("[[grouping_set]]\nname = \"x\"\nkey = [\"user_id\", \"user_id\"]", "grouping_set.key"),

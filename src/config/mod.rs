@@ -38,9 +38,9 @@ impl Rules {
     /// # Errors
     /// Names the file, the key, the value and the remedy.
     pub fn read(config: &Config) -> anyhow::Result<Self> {
-        let book = PriceBook::parse_all(&pairs(&texts(config, &config.prices.books)?)).context("prices.books")?;
-        let rates = Rates::parse_all(&pairs(&texts(config, &config.prices.rates)?)).context("prices.rates")?;
-        let budgets = Budget::parse_all(&pairs(&texts(config, &config.budgets.files)?)).context("budgets.files")?;
+        let book = PriceBook::parse_all(&pairs(&texts(config, "prices.books", &config.prices.books)?)).context("prices.books")?;
+        let rates = Rates::parse_all(&pairs(&texts(config, "prices.rates", &config.prices.rates)?)).context("prices.rates")?;
+        let budgets = Budget::parse_all(&pairs(&texts(config, "budgets.files", &config.budgets.files)?)).context("budgets.files")?;
         if let Some(budget) = budgets.iter().find(|budget| !rates.knows(budget.currency)) {
             let (name, currency) = (&budget.name, budget.currency);
             anyhow::bail!("CR-3003: budget {name:?}: currency = {currency}: there is no rate for it: add one to a file of prices.rates");
@@ -64,8 +64,8 @@ impl Rules {
     /// # Errors
     /// A file that cannot be read.
     pub fn price_texts(config: &Config) -> anyhow::Result<Vec<String>> {
-        let files = [config.prices.books.as_slice(), config.prices.rates.as_slice()].concat();
-        Ok(texts(config, &files)?.into_iter().map(|(_, text)| text).collect())
+        let (books, rates) = (texts(config, "prices.books", &config.prices.books)?, texts(config, "prices.rates", &config.prices.rates)?);
+        Ok(books.into_iter().chain(rates).map(|(_, text)| text).collect())
     }
 
     /// Hash of what a meter's results depend on.
@@ -85,7 +85,7 @@ fn pairs(texts: &[(String, String)]) -> Vec<(&str, &str)> {
 }
 
 /// Names and contents of files; a file that is not there is looked for among those that the program carries.
-fn texts(config: &Config, files: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
+fn texts(config: &Config, key: &'static str, files: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
     files
         .iter()
         .map(|file| {
@@ -95,7 +95,7 @@ fn texts(config: &Config, files: &[PathBuf]) -> anyhow::Result<Vec<(String, Stri
                 (Err(error), Some(text)) if error.kind() == std::io::ErrorKind::NotFound => {
                     Ok((format!("{} (shipped)", file.display()), text.to_owned()))
                 }
-                (Err(error), _) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+                (Err(reason), _) => Err(ConfigError::Unreadable { key, path, reason }.into()),
             }
         })
         .collect()

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use ingest::codec::{Decoder, DecoderOptions};
 use ingest::kafka::{Admin, KafkaConnection, KafkaError, Sasl, SaslMechanism, Security as KafkaSecurity, Tls};
 use ingest::registry::{RegistryOptions, SchemaRegistry};
@@ -124,7 +124,10 @@ pub fn cluster_id(config: &Config, admin: &Admin) -> anyhow::Result<String> {
              their certificates, that kafka.brokers names hosts as these do, and kafka.security",
             kafka.brokers
         ),
-        error => anyhow!("CR-3101: kafka.brokers = {:?}: no broker answers: {error}", kafka.brokers),
+        error => anyhow!(
+            "CR-3101: kafka.brokers = {:?}: no broker answers: {error}; check kafka.brokers, the network and kafka.security",
+            kafka.brokers
+        ),
     })
 }
 
@@ -133,7 +136,7 @@ pub fn cluster_id(config: &Config, admin: &Admin) -> anyhow::Result<String> {
 /// # Errors
 /// A URL that cannot be used.
 pub fn registry(config: &Config) -> anyhow::Result<Option<SchemaRegistry>> {
-    registry_options(config).map(|options| SchemaRegistry::start(&options)).transpose().map_err(Into::into)
+    registry_options(config).map(|options| SchemaRegistry::start(&options)).transpose().context("CR-3003")
 }
 
 /// How the schema registry is reached; `None` when none is configured.

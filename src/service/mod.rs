@@ -75,7 +75,7 @@ pub fn clickhouse(config: &Config) -> anyhow::Result<ClickHouse> {
         answer_timeout: c.timeout,
         ..ClickHouseOptions::default()
     };
-    ClickHouse::new(options).with_context(|| format!("clickhouse.url = {:?}", c.url))
+    ClickHouse::new(options).context("CR-3003")
 }
 
 /// Makes or updates the tables; waits for a server that is away, as the running service does.
@@ -100,8 +100,9 @@ impl Service {
     pub fn start(config: &Config, choice: StageChoice, handle: &Handle) -> anyhow::Result<Self> {
         let rules = Rules::read(config)?;
         let client = connect::kafka(config)?.client_config()?;
-        let cluster = Cluster::ask(config)?;
         let server = clickhouse(config)?;
+        let registry = connect::registry(config)?;
+        let cluster = Cluster::ask(config)?;
         handle.block_on(make_tables(&server, &rules, &config.clickhouse.url))?;
         let sink_metrics = SinkMetrics::default();
         let sink_options = SinkOptions {
@@ -113,7 +114,6 @@ impl Service {
         let tables = ClickHouseSink::start(server, sink_options, Arc::new(sink_metrics.clone()), handle);
         // A dead letter is larger than the message it is of; topics bound the size, not the client.
         let producer = Producer::start(&ProducerOptions { message_max_bytes: MESSAGE_MAX_BYTES, ..ProducerOptions::new(client.clone()) })?;
-        let registry = connect::registry(config)?;
         let decoder = connect::decoder(registry.clone())?;
         let unknown_fields = decoder.unknown_fields().clone();
         let shared = Shared {

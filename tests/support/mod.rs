@@ -299,6 +299,11 @@ listen = "127.0.0.1:0"
         }
     }
 
+    /// What an instance has logged.
+    pub fn log(&self, instance: &str) -> String {
+        std::fs::read_to_string(self.directory.join(format!("{}{instance}.log", self.prefix))).unwrap_or_default()
+    }
+
     fn logs(&self) -> String {
         let mut all = String::new();
         for entry in std::fs::read_dir(&self.directory).unwrap().flatten() {

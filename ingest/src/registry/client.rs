@@ -21,7 +21,7 @@ const VERSION_NOT_FOUND: u32 = 40_402;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
     /// The options cannot work.
-    #[error("schema registry configuration: {0}")]
+    #[error("schema registry: {0}")]
     Configuration(String),
     /// No answer: it may come later.
     #[error("schema registry at {url} gives no answer: {why}")]
@@ -82,12 +82,19 @@ impl RegistryClient {
     /// [`RegistryError::Configuration`]
     pub fn new(options: &RegistryOptions) -> Result<Self, RegistryError> {
         let base = options.url.trim_end_matches('/').to_owned();
-        if !base.starts_with("http://") && !base.starts_with("https://") {
-            return Err(RegistryError::Configuration(format!("url {base:?} begins with neither http:// nor https://")));
+        let host = base.strip_prefix("http://").or_else(|| base.strip_prefix("https://"));
+        // A wrong one may hold a password: it is not repeated.
+        if host.is_none_or(str::is_empty) {
+            return Err(RegistryError::Configuration("registry.url: expected http://host:port or https://host:port".to_owned()));
+        }
+        if base.contains('@') {
+            let why = "registry.url: has a user or password in it: use registry.username and registry.password_file";
+            return Err(RegistryError::Configuration(why.to_owned()));
         }
         let mut tls = TlsConfig::builder();
         if let Some(path) = &options.ca_file {
-            let pem = std::fs::read(path).map_err(|error| RegistryError::Configuration(format!("ca_file {}: {error}", path.display())))?;
+            let pem = std::fs::read(path)
+                .map_err(|error| RegistryError::Configuration(format!("registry.ca_file {}: {error}", path.display())))?;
             let certificates: Vec<Certificate<'static>> = parse_pem(&pem)
                 .filter_map(|item| match item {
                     Ok(PemItem::Certificate(certificate)) => Some(certificate),
@@ -95,7 +102,7 @@ impl RegistryClient {
                 })
                 .collect();
             if certificates.is_empty() {
-                return Err(RegistryError::Configuration(format!("ca_file {} holds no PEM certificate", path.display())));
+                return Err(RegistryError::Configuration(format!("registry.ca_file {} holds no PEM certificate", path.display())));
             }
             tls = tls.root_certs(RootCerts::from(certificates));
         }

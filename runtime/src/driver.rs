@@ -283,7 +283,8 @@ impl Driver {
     fn snapshot_if_due(&mut self, now: Duration) -> Result<(), DriverError> {
         let busy = self.pending.is_some() || self.saving;
         let nothing_new = self.snapshot_offset == Some(self.stage.position());
-        if !busy && !nothing_new && now.saturating_sub(self.last_snapshot) >= self.options.snapshot_interval {
+        let is_due = now.saturating_sub(self.last_snapshot) >= self.options.snapshot_interval || self.stage.wants_snapshot();
+        if !busy && !nothing_new && is_due {
             self.begin_snapshot(false)?;
             self.last_snapshot = now;
         }
@@ -311,10 +312,11 @@ impl Driver {
         }
         match self.store.saved() {
             None => {}
-            Some(Ok(offset)) => {
+            Some(Ok(saved)) => {
                 self.saving = false;
-                self.snapshot_offset = Some(offset);
-                self.log.commit(offset);
+                self.snapshot_offset = Some(saved.offset);
+                self.stage.stored(saved.runs);
+                self.log.commit(saved.offset);
             }
             // The segment that went with it is lost to later snapshots, so they could not be whole: the partition stops and
             // resumes from the last good one.

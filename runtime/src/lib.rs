@@ -4,6 +4,7 @@
 //! and the object store.
 
 pub mod driver;
+mod identity_runs;
 pub mod invariant;
 pub mod io;
 pub mod object_snapshots;

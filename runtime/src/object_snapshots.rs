@@ -5,8 +5,9 @@
 //! fails because the store is away is tried again until it is back or the partition has gone; [`ObjectSnapshots::watch`] says so.
 //!
 //! Objects of one partition, below `STAGE/TOPIC/PARTITION/`:
-//! `snapshot-OFFSET.crs` (see [`crate::snapshot`]) and `segment-FROM-TO.crd` (immutable, opaque). Writing a new snapshot never touches an
-//! older one; the last two are kept, and the segments that they name. Contents are a function of the log, so that two owners
+//! `snapshot-OFFSET.crs` (see [`crate::snapshot`]), `segment-FROM-TO.crd` (identities counted last) and `run-FROM-TO.cri` (all others, see
+//! [`crate::identity_runs`]). Writing a new snapshot never touches an
+//! older one; the last two are kept, and the segments and runs that they name. Contents are a function of the log, so that two owners
 //! who overlap write the same thing under the same name.
 //!
 //! Only the latest owner removes anything: `owner` names who has loaded last, and a former one that lives on (a zombie) would take away what
@@ -21,15 +22,18 @@ use std::time::Duration;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use schemas::Timestamp;
+use schemas::identity_run::{Directory, IdentityRun, position_of};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::identity_runs::{self, Horizon, run_name};
 use crate::io::{Clock, IoError};
-use crate::snapshot::{SegmentRef, SnapshotHead, decode, encode};
-use crate::snapshot_watch::{SnapshotWatch, Written};
-use crate::store::{Holdings, Loaded, SnapshotStore, ToSave};
+use crate::snapshot::{RunRef, SegmentRef, SnapshotHead, decode, encode};
+use crate::snapshot_watch::{self, SnapshotWatch};
+use crate::stage::Segment;
+use crate::store::{Holdings, Loaded, Saved, SnapshotStore, ToSave};
 
 /// Snapshots kept.
 const KEPT: usize = 2;
@@ -64,21 +68,26 @@ pub struct ObjectSnapshots {
     segments: Vec<SegmentRef>,
     /// The offset up to which segments reach.
     segments_to: i64,
-    saving: Option<Receiver<Result<Saved, String>>>,
+    /// Runs of the newest snapshot.
+    runs: Vec<OpenRun>,
+    saving: Option<Receiver<Result<Written, String>>>,
     watch: SnapshotWatch,
     /// This owner, as nobody else is named.
     owner: u64,
 }
 
-struct Saved {
+type OpenRun = (RunRef, IdentityRun);
+
+struct Written {
     offset: i64,
     segments: Vec<SegmentRef>,
+    runs: Vec<OpenRun>,
     bytes: u64,
 }
 
 /// How long a save bears with a store that is away: until nobody asks for its outcome any more.
 struct Patience {
-    asker: Sender<Result<Saved, String>>,
+    asker: Sender<Result<Written, String>>,
     watch: SnapshotWatch,
 }
 
@@ -97,23 +106,29 @@ impl Patience {
         Ok(())
     }
 
-    fn answer(self, outcome: Result<Saved, String>) {
+    fn answer(self, outcome: Result<Written, String>) {
         // The driver may have ended meanwhile; then nobody asks any more.
         drop(self.asker.send(outcome));
     }
 }
 
 /// A request to the store that failed.
-struct Failure {
-    text: String,
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) text: String,
     /// It fails again if it is repeated as it is.
-    is_lasting: bool,
-    /// The store has answered that there is no such object.
-    is_missing: bool,
+    pub(crate) is_lasting: bool,
+    /// There is no such object, or not the one that was written.
+    is_broken: bool,
 }
 
 impl Failure {
-    fn new(attempt: &str, path: &Path, error: &object_store::Error) -> Self {
+    /// The object is not the one that was written.
+    pub(crate) fn damaged(path: &Path) -> Self {
+        Failure { text: format!("{path} is damaged"), is_lasting: true, is_broken: true }
+    }
+
+    pub(crate) fn new(attempt: &str, path: &Path, error: &object_store::Error) -> Self {
         use object_store::Error as E;
         let is_missing = matches!(error, E::NotFound { .. });
         // Everything but these is what the network, a full disk or an overloaded server looks like.
@@ -126,7 +141,7 @@ impl Failure {
                     | E::NotSupported { .. }
                     | E::NotImplemented { .. }
             );
-        Failure { text: format!("cannot {attempt} {path}: {error}"), is_lasting, is_missing }
+        Failure { text: format!("cannot {attempt} {path}: {error}"), is_lasting, is_broken: is_missing }
     }
 }
 
@@ -140,7 +155,7 @@ enum Unusable {
 
 impl From<Failure> for Unusable {
     fn from(failure: Failure) -> Self {
-        if failure.is_missing { Unusable::Broken(failure.text) } else { Unusable::NoAnswer(failure.text) }
+        if failure.is_broken { Unusable::Broken(failure.text) } else { Unusable::NoAnswer(failure.text) }
     }
 }
 
@@ -149,7 +164,7 @@ impl ObjectSnapshots {
     pub fn new(store: Arc<dyn ObjectStore>, place: SnapshotPlace, clock: Arc<dyn Clock>, handle: Handle) -> Self {
         let owner = RandomState::new().hash_one(clock.now());
         let watch = SnapshotWatch::default();
-        ObjectSnapshots { store, place, clock, handle, segments: Vec::new(), segments_to: 0, saving: None, watch, owner }
+        ObjectSnapshots { store, place, clock, handle, segments: Vec::new(), segments_to: 0, runs: Vec::new(), saving: None, watch, owner }
     }
 
     /// Shows what becomes of the snapshots.
@@ -182,7 +197,8 @@ impl ObjectSnapshots {
     }
 
     fn objects(&self) -> Objects {
-        Objects { store: Arc::clone(&self.store), place: self.place.clone(), owner: format!("{:016x}", self.owner) }
+        let (store, handle) = (Arc::clone(&self.store), self.handle.clone());
+        Objects { store, handle, place: self.place.clone(), owner: format!("{:016x}", self.owner) }
     }
 }
 
@@ -194,22 +210,24 @@ impl SnapshotStore for ObjectSnapshots {
         if let Some(loaded) = &holdings.newest {
             self.segments = loaded.head.segments.clone();
             self.segments_to = loaded.head.offset;
+            self.runs = loaded.head.runs.iter().cloned().zip(loaded.runs.iter().cloned()).collect();
         }
         Ok(holdings)
     }
 
     fn save(&mut self, snapshot: ToSave) {
         let (sender, receiver) = channel();
-        let (objects, segments, from) = (self.objects(), self.segments.clone(), self.segments_to);
+        let (objects, from) = (self.objects(), self.segments_to);
+        let before = (self.segments.clone(), self.runs.clone());
         let (clock, watch) = (Arc::clone(&self.clock), self.watch.clone());
         self.handle.spawn(async move {
             let (now, begun) = (clock.now(), clock.monotonic());
             let patience = Patience { asker: sender, watch: watch.clone() };
-            let outcome = objects.save(snapshot, segments, from, now, &patience).await;
+            let outcome = objects.save(snapshot, before, from, now, &patience).await;
             let duration = clock.monotonic().saturating_sub(begun);
             watch.update(|figures| {
                 if let Ok(saved) = &outcome {
-                    figures.last = Some(Written { bytes: saved.bytes, duration, taken_at: now });
+                    figures.last = Some(snapshot_watch::Written { bytes: saved.bytes, duration, taken_at: now });
                 }
                 figures.trouble = None;
             });
@@ -218,17 +236,16 @@ impl SnapshotStore for ObjectSnapshots {
         self.saving = Some(receiver);
     }
 
-    fn saved(&mut self) -> Option<Result<i64, IoError>> {
+    fn saved(&mut self) -> Option<Result<Saved, IoError>> {
         let outcome = match self.saving.as_mut()?.try_recv() {
             Err(TryRecvError::Empty) => return None,
             Err(TryRecvError::Closed) => Err("the task that saved it has ended".to_owned()),
             Ok(outcome) => outcome,
         };
         self.saving = None;
-        Some(outcome.map_err(IoError::Fatal).map(|saved| {
-            self.segments = saved.segments;
-            self.segments_to = saved.offset;
-            saved.offset
+        Some(outcome.map_err(IoError::Fatal).map(|written| {
+            (self.segments, self.runs, self.segments_to) = (written.segments, written.runs, written.offset);
+            Saved { offset: written.offset, runs: self.runs.iter().map(|(_, run)| run.clone()).collect() }
         }))
     }
 }
@@ -236,6 +253,7 @@ impl SnapshotStore for ObjectSnapshots {
 /// The slow part, which owns what it needs.
 struct Objects {
     store: Arc<dyn ObjectStore>,
+    handle: Handle,
     place: SnapshotPlace,
     owner: String,
 }
@@ -312,37 +330,96 @@ impl Objects {
             }
             segments.push(bytes);
         }
-        Ok(Loaded { head, body, segments })
+        let mut runs = Vec::new();
+        for run in &head.runs {
+            runs.push(identity_runs::open(&self.store, self.path(&run.name), run, &self.handle).await?);
+        }
+        Ok(Loaded { head, body, segments, runs })
     }
 
     async fn save(
         &self,
         snapshot: ToSave,
-        mut segments: Vec<SegmentRef>,
+        (mut segments, mut runs): (Vec<SegmentRef>, Vec<OpenRun>),
         from: i64,
         now: Timestamp,
         patience: &Patience,
-    ) -> Result<Saved, String> {
+    ) -> Result<Written, String> {
         let ToSave { offset, is_final, state } = snapshot;
         segments.retain(|segment| segment.expires_day >= state.today);
+        runs.retain(|(run, _)| run.expires_day >= state.today);
         let mut written = 0;
-        if let Some(segment) = state.segment.filter(|segment| !segment.bytes.is_empty()) {
-            let (bytes, first, expires_day) = self.join(&mut segments, segment.bytes, patience).await?;
-            let name = format!("segment-{:020}-{offset:020}.crd", first.unwrap_or(from));
-            let (size, expires_day) = (bytes.len() as u64, expires_day.max(segment.expires_day));
-            segments.push(SegmentRef { name: name.clone(), bytes: size, checksum: xxh3_64(&bytes), expires_day });
-            self.put(&name, bytes.into(), patience).await?;
-            written += size;
+        match state.segment {
+            Some(sealed) if sealed.is_sealed => {
+                // It holds what the segments do.
+                segments.clear();
+                let horizon = Horizon { today: state.today, days: state.horizon_days };
+                written += self.add_run(&mut runs, sealed, offset, horizon, patience).await?;
+            }
+            Some(segment) if !segment.bytes.is_empty() => {
+                let (bytes, first, expires_day) = self.join(&mut segments, segment.bytes, patience).await?;
+                let name = format!("segment-{:020}-{offset:020}.crd", first.unwrap_or(from));
+                let (size, expires_day) = (bytes.len() as u64, expires_day.max(segment.expires_day));
+                segments.push(SegmentRef { name: name.clone(), bytes: size, checksum: xxh3_64(&bytes), expires_day });
+                self.put(&name, bytes.into(), patience).await?;
+                written += size;
+            }
+            _ => {}
         }
         let SnapshotPlace { stage, topic, partition, log_id, rules } = self.place.clone();
-        let head = SnapshotHead { stage, topic, partition, log_id, offset, rules, is_final, written_at: now, segments: segments.clone() };
+        let run_refs = runs.iter().map(|(run, _)| run.clone()).collect();
+        let head = SnapshotHead {
+            stage,
+            topic,
+            partition,
+            log_id,
+            offset,
+            rules,
+            is_final,
+            written_at: now,
+            segments: segments.clone(),
+            runs: run_refs,
+        };
         let bytes = encode(&head, &state.body).map_err(|error| error.to_string())?;
         written += bytes.len() as u64;
         self.put(&snapshot_name(offset), bytes.into(), patience).await?;
         if let Err(reason) = self.clean(offset).await {
             tracing::warn!(reason, "old snapshots cannot be removed yet");
         }
-        Ok(Saved { offset, segments, bytes: written })
+        Ok(Written { offset, segments, runs, bytes: written })
+    }
+
+    /// Writes a run of a sealed table, and merges runs when there are many. Returns the bytes of the new runs.
+    async fn add_run(
+        &self,
+        runs: &mut Vec<OpenRun>,
+        sealed: Segment,
+        offset: i64,
+        horizon: Horizon,
+        patience: &Patience,
+    ) -> Result<u64, String> {
+        let from = runs.last().map_or(0, |(run, _)| run.upto);
+        let (bytes, run, directory) = identity_runs::run_of(&sealed.bytes, from, offset, sealed.expires_day);
+        drop(sealed);
+        let mut written = bytes.len() as u64;
+        self.put(&run.name, bytes.into(), patience).await?;
+        let opened = identity_runs::run_at(&self.store, self.path(&run.name), directory, &self.handle);
+        runs.push((run, opened));
+        while let Some(at) = identity_runs::to_merge(runs.iter().map(|(run, _)| run)) {
+            let parts: Vec<(Path, RunRef)> = runs[at..].iter().map(|(run, _)| (self.path(&run.name), run.clone())).collect();
+            let name = run_name(at.checked_sub(1).map_or(0, |before| runs[before].0.upto), offset);
+            let path = self.path(&name);
+            let (run, directory) = loop {
+                match identity_runs::merge(&*self.store, &parts, (&path, name.clone()), horizon).await {
+                    Ok(merged) => break merged,
+                    Err(failure) => patience.bear(failure).await?,
+                }
+            };
+            written += position_of(run.entries) + Directory::size(run.entries);
+            runs.truncate(at);
+            runs.push((run, identity_runs::run_at(&self.store, path, directory, &self.handle)));
+        }
+        Ok(written)
     }
 
     /// Joins the new bytes with the last segments as long as those are not more than twice as large: so there are only
@@ -379,8 +456,10 @@ impl Objects {
             let bytes = self.get(name).await.map_err(|failure| failure.text)?;
             let (head, _) = decode(&bytes).map_err(|error| error.to_string())?;
             needed.extend(head.segments.into_iter().map(|segment| segment.name));
+            needed.extend(head.runs.into_iter().map(|run| run.name));
         }
-        let unneeded = names.iter().filter(|name| name.starts_with("segment-") && !needed.contains(*name));
+        let is_part = |name: &str| name.starts_with("segment-") || name.starts_with("run-");
+        let unneeded = names.iter().filter(|name| is_part(name) && !needed.contains(*name));
         for name in gone.iter().copied().chain(unneeded) {
             let path = self.path(name);
             self.store.delete(&path).await.map_err(|error| format!("cannot remove {path}: {error}"))?;
@@ -396,10 +475,11 @@ fn snapshot_name(offset: i64) -> String {
 #[cfg(test)]
 mod tests {
     use object_store::local::LocalFileSystem;
+    use schemas::identity_run::Identity;
 
     use super::*;
     use crate::io::SystemClock;
-    use crate::stage::{Segment, StageState};
+    use crate::stage::StageState;
 
     fn open(directory: &std::path::Path, handle: &Handle) -> ObjectSnapshots {
         let store = Arc::new(LocalFileSystem::new_with_prefix(directory).unwrap());
@@ -413,14 +493,15 @@ mod tests {
     }
 
     fn begin(store: &mut ObjectSnapshots, offset: i64) {
-        let segment = Some(Segment { bytes: vec![offset as u8; 10], expires_day: 100 });
-        store.save(ToSave { offset, is_final: false, state: StageState { body: offset.to_string().into_bytes(), segment, today: 5 } });
+        let segment = Some(Segment { bytes: vec![offset as u8; 10], expires_day: 100, is_sealed: false });
+        let state = StageState { body: offset.to_string().into_bytes(), segment, today: 5, horizon_days: 36 };
+        store.save(ToSave { offset, is_final: false, state });
     }
 
     fn await_saved(store: &mut ObjectSnapshots, offset: i64) {
         loop {
             match store.saved() {
-                Some(outcome) => break assert_eq!(outcome.unwrap(), offset),
+                Some(outcome) => break assert_eq!(outcome.unwrap().offset, offset),
                 None => std::thread::yield_now(),
             }
         }
@@ -438,7 +519,8 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let mut store = open(directory.path(), runtime.handle());
-        assert_eq!(store.load().unwrap(), Holdings::default());
+        let holdings = store.load().unwrap();
+        assert!(holdings.newest.is_none() && holdings.broken.is_empty());
         for offset in 1..=20 {
             save(&mut store, offset);
         }
@@ -509,8 +591,61 @@ mod tests {
         let segment = directory.path().join("meter/in/0").join(files(directory.path()).iter().find(|n| n.starts_with("segment")).unwrap());
         std::fs::write(&segment, [0; 10]).unwrap();
         let holdings = open(directory.path(), runtime.handle()).load().unwrap();
-        assert_eq!((holdings.newest, holdings.broken.len()), (None, 1));
+        assert_eq!((holdings.newest.is_none(), holdings.broken.len()), (true, 1));
         std::fs::remove_file(&segment).unwrap();
-        assert_eq!(open(directory.path(), runtime.handle()).load().unwrap().newest, None);
+        assert!(open(directory.path(), runtime.handle()).load().unwrap().newest.is_none());
+    }
+
+    fn identity(number: u64) -> Identity {
+        let mixed = xxhash_rust::xxh3::xxh3_128(&number.to_le_bytes());
+        Identity { low: mixed as u64, high: (mixed >> 64) as u64, value: number << 16 | 5 }
+    }
+
+    /// A snapshot that seals `identities`, and what its runs find of all up to `upto`.
+    fn seal(store: &mut ObjectSnapshots, offset: i64, identities: std::ops::Range<u64>) -> Vec<IdentityRun> {
+        let bytes = identities.flat_map(|number| identity(number).to_bytes()).collect();
+        let segment = Some(Segment { bytes, expires_day: 41, is_sealed: true });
+        store.save(ToSave { offset, is_final: false, state: StageState { body: vec![1], segment, today: 5, horizon_days: 36 } });
+        loop {
+            match store.saved() {
+                Some(outcome) => break outcome.unwrap().runs,
+                None => std::thread::yield_now(),
+            }
+        }
+    }
+
+    fn found(runs: &[IdentityRun], numbers: std::ops::Range<u64>) -> usize {
+        let is_found = |number: &u64| {
+            let wanted = identity(*number);
+            runs.iter().any(|run| run.find(wanted.low, wanted.high, &mut 0).unwrap() == Some(wanted))
+        };
+        numbers.filter(is_found).count()
+    }
+
+    #[test]
+    fn sealed_identities_become_runs_that_are_merged_and_come_back_without_being_read() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = open(directory.path(), runtime.handle());
+        store.load().unwrap();
+        save(&mut store, 1);
+        for seal_number in 1..=9 {
+            let runs = seal(&mut store, seal_number as i64 * 10, (seal_number - 1) * 100..seal_number * 100);
+            // Four become one.
+            assert_eq!(runs.len() as u64, seal_number / 4 + seal_number % 4);
+            assert_eq!(found(&runs, 0..seal_number * 100), seal_number as usize * 100);
+            assert_eq!(found(&runs, seal_number * 100..2000), 0);
+        }
+        save(&mut store, 91);
+        let loaded = open(directory.path(), runtime.handle()).load().unwrap().newest.unwrap();
+        assert_eq!(loaded.segments, [vec![91; 10]], "what was sealed is in no segment");
+        assert_eq!(loaded.head.runs.iter().map(|run| run.entries).collect::<Vec<_>>(), [400, 400, 100]);
+        assert_eq!(found(&loaded.runs, 0..1000), 900);
+        let names = files(directory.path());
+        assert_eq!(names.iter().filter(|name| name.starts_with("run-")).count(), 3, "what was merged is gone: {names:?}");
+
+        std::fs::remove_file(directory.path().join("meter/in/0").join(&loaded.head.runs[1].name)).unwrap();
+        let holdings = open(directory.path(), runtime.handle()).load().unwrap();
+        assert!(holdings.newest.is_none() && holdings.broken[0].contains("run-"), "{holdings:?}");
     }
 }

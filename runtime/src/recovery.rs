@@ -131,6 +131,7 @@ mod tests {
             is_final: false,
             written_at: Timestamp::MIN,
             segments: Vec::new(),
+            runs: Vec::new(),
         }
     }
 

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 const MAGIC: &[u8; 6] = b"CRSNAP";
-/// Version of the container; the state inside has its own.
-pub const CONTAINER_VERSION: u8 = b'1';
+/// Version of the container; the state inside has its own. Version 1 had no runs.
+pub const CONTAINER_VERSION: u8 = b'2';
+/// The oldest version that is read.
+const OLDEST_VERSION: u8 = b'1';
 /// Most bytes of state that are read: a corrupt length must not eat the memory.
 pub const MAX_STATE_BYTES: usize = 16 << 30;
 
@@ -35,6 +37,9 @@ pub struct SnapshotHead {
     pub written_at: Timestamp,
     /// Immutable parts beside it, in their order.
     pub segments: Vec<SegmentRef>,
+    /// Runs of identities beside it, the oldest first; what they hold is not in the segments.
+    #[serde(default)]
+    pub runs: Vec<RunRef>,
 }
 
 /// An immutable part.
@@ -50,11 +55,30 @@ pub struct SegmentRef {
     pub expires_day: i64,
 }
 
+/// A run of identities, see [`schemas::identity_run`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRef {
+    /// Its object's name, below the partition's prefix.
+    pub name: String,
+    /// How many identities it has.
+    pub entries: u64,
+    /// How often it was merged.
+    pub level: u8,
+    /// It holds what was counted before this offset and is not in a run before it.
+    pub upto: i64,
+    /// xxh3-64 of its beginning and its entries.
+    pub entries_checksum: u64,
+    /// xxh3-64 of its directory.
+    pub directory_checksum: u64,
+    /// It can be dropped after this day number of event time.
+    pub expires_day: i64,
+}
+
 /// Why bytes are no snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SnapshotError {
     /// Written by a newer program.
-    #[error("snapshot container version {found:?}, this program reads {:?}: run the version that wrote it, or a newer one", CONTAINER_VERSION as char)]
+    #[error("snapshot container version {found:?}, this program reads up to {:?}: run the version that wrote it, or a newer one", CONTAINER_VERSION as char)]
     Version {
         /// As found.
         found: char,
@@ -95,7 +119,7 @@ pub fn decode(bytes: &[u8]) -> Result<(SnapshotHead, Vec<u8>), SnapshotError> {
     if &magic[..6] != MAGIC || magic[7] != b'\n' {
         return Err(SnapshotError::Foreign);
     }
-    if magic[6] != CONTAINER_VERSION {
+    if !(OLDEST_VERSION..=CONTAINER_VERSION).contains(&magic[6]) {
         return Err(SnapshotError::Version { found: magic[6] as char });
     }
     let (checksum, rest) = rest.split_first_chunk::<8>().ok_or(SnapshotError::Damaged("too short"))?;
@@ -127,7 +151,15 @@ mod tests {
             is_final: false,
             written_at: Timestamp::from_millis(1_795_342_503_123),
             segments: vec![SegmentRef { name: "segment-0-42".into(), bytes: 24, checksum: 7, expires_day: 20_815 }],
+            runs: Vec::new(),
         }
+    }
+
+    fn head_with_a_run() -> SnapshotHead {
+        let name = "run-00000000000000000000-00000000000000000042.cri".into();
+        let run =
+            RunRef { name, entries: 5, level: 1, upto: 42, entries_checksum: 8, directory_checksum: u64::MAX, expires_day: 20_815 };
+        SnapshotHead { runs: vec![run], ..head() }
     }
 
     #[test]
@@ -152,17 +184,19 @@ mod tests {
     #[test]
     fn a_newer_container_is_refused_by_name() {
         let mut bytes = encode(&head(), b"").unwrap();
-        bytes[6] = b'2';
-        assert_eq!(decode(&bytes), Err(SnapshotError::Version { found: '2' }));
+        bytes[6] = b'3';
+        assert_eq!(decode(&bytes), Err(SnapshotError::Version { found: '3' }));
     }
 
     #[test]
-    fn the_golden_snapshot_of_version_1_is_read() {
-        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/snapshot_v1.crs");
+    fn the_golden_snapshots_of_all_versions_are_read() {
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/snapshot_v");
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(golden, encode(&head(), b"state").unwrap()).unwrap();
+            std::fs::write(format!("{golden}2.crs"), encode(&head_with_a_run(), b"state").unwrap()).unwrap();
         }
-        let (found, state) = decode(&std::fs::read(golden).unwrap()).unwrap();
-        assert_eq!((found, state), (head(), b"state".to_vec()));
+        for (version, head) in [(1, head()), (2, head_with_a_run())] {
+            let (found, state) = decode(&std::fs::read(format!("{golden}{version}.crs")).unwrap()).unwrap();
+            assert_eq!((found, state), (head, b"state".to_vec()));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What a stage is: a deterministic fold over one log partition.
 
 use schemas::Timestamp;
+use schemas::identity_run::IdentityRun;
 
 use crate::io::{Message, OutRecord, RowBatch};
 
@@ -32,24 +33,28 @@ pub struct StageError {
     pub text: String,
 }
 
-/// An immutable part of a snapshot.
+/// Identities for a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// Opaque to the runtime; segments may be joined end to end.
+    /// Entries end to end, see [`schemas::identity_run`]; segments may be joined end to end.
     pub bytes: Vec<u8>,
     /// It can be dropped when the stage's `today` is beyond this day number.
     pub expires_day: i64,
+    /// Are these all that are not in a run, and shall become one? Else they are those since the last snapshot.
+    pub is_sealed: bool,
 }
 
 /// A stage's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageState {
-    /// Everything but the segments.
+    /// Everything but the identities.
     pub body: Vec<u8>,
-    /// What was added to the segments since the last snapshot.
+    /// Identities.
     pub segment: Option<Segment>,
-    /// Day number of event time, for dropping segments.
+    /// Day number of event time, for dropping segments and runs.
     pub today: i64,
+    /// Days after which an identity no longer counts.
+    pub horizon_days: i64,
 }
 
 /// A deterministic fold. Its state and effects are a function of the log and its rules.
@@ -80,6 +85,14 @@ pub trait Stage: Send {
     /// # Errors
     /// [`StageError`]
     fn state(&mut self) -> Result<StageState, StageError>;
+
+    /// Should a snapshot be taken soon, because memory fills with what it would take away?
+    fn wants_snapshot(&self) -> bool {
+        false
+    }
+
+    /// The last state is stored, a sealed segment of it among these runs, oldest first.
+    fn stored(&mut self, _runs: Vec<IdentityRun>) {}
 
     /// Named figures for metrics (memory in bytes, cells, ...).
     fn gauges(&self) -> Vec<(&'static str, f64)>;

@@ -169,7 +169,7 @@ impl Stage for Sum {
         self.position
     }
     fn state(&mut self) -> Result<StageState, StageError> {
-        Ok(StageState { body: [self.position.to_le_bytes(), self.sum.to_le_bytes()].concat(), segment: None, today: 0 })
+        Ok(StageState { body: [self.position.to_le_bytes(), self.sum.to_le_bytes()].concat(), segment: None, today: 0, horizon_days: 0 })
     }
     fn gauges(&self) -> Vec<(&'static str, f64)> {
         Vec::new()

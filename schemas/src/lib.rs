@@ -11,6 +11,7 @@ pub mod currency;
 pub mod dimension;
 pub mod event;
 pub mod grouping;
+pub mod identity_run;
 pub mod measures;
 pub mod money;
 mod packer;

@@ -102,7 +102,7 @@ impl Stage for MonitorStage {
 
     fn state(&mut self) -> Result<StageState, StageError> {
         let body = self.monitor.snapshot().map_err(|error| StageError { code: "CR-1007", text: error.to_string() })?;
-        Ok(StageState { body, segment: None, today: 0 })
+        Ok(StageState { body, segment: None, today: 0, horizon_days: 0 })
     }
 
     fn gauges(&self) -> Vec<(&'static str, f64)> {

@@ -1,40 +1,36 @@
 //! Which events were counted before: a fingerprint of the identity, and enough of the meaning to tell a repeat from a conflict.
+//!
+//! The identities counted last stand in a table in memory. When there are many, the next snapshot *seals* the table: everything in it goes
+//! into a sorted run (see [`schemas::identity_run`]), of which only a directory stays in memory. Until that run lasts, the sealed table is still
+//! looked up in. What a look-up answers is a function of the log; when tables are sealed is not, and changes nothing.
 
 use schemas::Timestamp;
+use schemas::identity_run::{ENTRY_BYTES, Identity, IdentityRun, ReadError};
 use schemas::timestamp::DAY_US;
 
 use crate::prefetch::Prefetches;
 
-/// Bytes of an entry in a snapshot segment.
-pub(super) const ENTRY_BYTES: usize = 24;
-
 /// Many small tables, so that growing one never stops the fold for long.
 const SHARDS: usize = 256;
 
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    low: u64,
-    high: u64,
-    /// 48 bits of the meaning's hash above the event's day number (16 bits).
-    value: u64,
-}
+/// The table may grow to so many times what seals it while the store is away; then the partition waits.
+const MOST_UNSEALED: usize = 4;
 
 /// An open-addressing table with linear probing: a look-up costs one cache line. No entry is ever all zeros, because a
 /// fingerprint is not (and one that were would be kept as 1).
 #[derive(Debug, Default)]
 struct Slots {
-    slots: Vec<Entry>,
+    slots: Vec<Identity>,
     used: usize,
 }
 
 /// Entries fetched ahead: two cache lines at most.
 const PROBED: usize = 3;
 
-const EMPTY: Entry = Entry { low: 0, high: 0, value: 0 };
+const EMPTY: Identity = Identity { low: 0, high: 0, value: 0 };
 
 impl Slots {
-    fn find(&self, low: u64, high: u64) -> Option<&Entry> {
-        let low = low.max(1);
+    fn find(&self, low: u64, high: u64) -> Option<&Identity> {
         let mask = self.slots.len().wrapping_sub(1);
         let mut at = low as usize & mask;
         loop {
@@ -50,8 +46,7 @@ impl Slots {
     }
 
     /// Puts an entry in the place of the one with its fingerprint, or adds it. Was it added?
-    fn put(&mut self, entry: Entry) -> bool {
-        let entry = Entry { low: entry.low.max(1), ..entry };
+    fn put(&mut self, entry: Identity) -> bool {
         // At most three quarters full.
         if self.slots.len() * 3 <= self.used * 4 {
             let larger = (self.slots.len() * 2).max(16);
@@ -71,14 +66,14 @@ impl Slots {
         true
     }
 
-    fn retain(&mut self, keep: impl Fn(&Entry) -> bool) {
+    fn retain(&mut self, keep: impl Fn(&Identity) -> bool) {
         let kept = self.slots.iter().filter(|entry| entry.low != 0 && keep(entry)).count();
         if kept < self.used {
             self.rebuild((kept * 4 / 3 + 1).next_power_of_two().max(16), keep);
         }
     }
 
-    fn rebuild(&mut self, size: usize, keep: impl Fn(&Entry) -> bool) {
+    fn rebuild(&mut self, size: usize, keep: impl Fn(&Identity) -> bool) {
         let old = std::mem::replace(&mut self.slots, vec![EMPTY; size]);
         self.used = 0;
         for entry in old.into_iter().filter(|entry| entry.low != 0 && keep(entry)) {
@@ -93,6 +88,45 @@ impl Slots {
     }
 }
 
+/// All identities in memory.
+#[derive(Debug)]
+struct Table {
+    shards: Vec<Slots>,
+    len: usize,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Table { shards: (0..SHARDS).map(|_| Slots::default()).collect(), len: 0 }
+    }
+}
+
+impl Table {
+    #[inline]
+    fn find(&self, low: u64, high: u64) -> Option<&Identity> {
+        self.shards[shard(high)].find(low, high)
+    }
+
+    fn put(&mut self, entry: Identity) {
+        self.len += usize::from(self.shards[shard(entry.high)].put(entry));
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Identity> {
+        self.shards.iter().flat_map(|shard| &shard.slots).filter(|entry| entry.low != 0)
+    }
+
+    fn retain(&mut self, keep: impl Fn(&Identity) -> bool) {
+        for shard in &mut self.shards {
+            shard.retain(&keep);
+        }
+        self.len = self.shards.iter().map(|shard| shard.used).sum();
+    }
+
+    fn bytes(&self) -> usize {
+        self.shards.iter().map(|shard| shard.slots.capacity() * size_of::<Identity>()).sum()
+    }
+}
+
 /// What the events counted so far say about an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
@@ -104,18 +138,38 @@ pub(super) enum Seen {
     Other,
 }
 
+/// Identities for a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentitySegment {
+    /// Entries end to end.
+    pub bytes: Vec<u8>,
+    /// The day of event time after which none of them counts.
+    pub expires_day: i64,
+    /// Are these all that are not in a run, and shall become one? Else they are those counted since the last segment.
+    pub is_sealed: bool,
+}
+
 /// The identities counted within the horizon.
 #[derive(Debug)]
 pub(super) struct Dedup {
-    shards: Vec<Slots>,
+    recent: Table,
+    /// On its way into a run.
+    sealed: Table,
+    /// Oldest first.
+    runs: Vec<IdentityRun>,
+    /// Entries of the runs.
+    in_runs: usize,
+    /// So many in memory are sealed.
+    seal_at: usize,
     /// Days after which an entry no longer counts.
     horizon_days: i64,
-    len: usize,
-    /// Entries since the last snapshot, as they stand in a segment.
+    /// Entries since the last segment, as they stand in one.
     appended: Vec<u8>,
-    /// Latest event day among them.
+    /// Latest event day among these.
     appended_day: i64,
     swept_day: i64,
+    /// How many entries of runs were read.
+    reads: u64,
 }
 
 fn day_of(at: Timestamp) -> i64 {
@@ -125,27 +179,66 @@ fn day_of(at: Timestamp) -> i64 {
 impl Dedup {
     /// Empty. An entry counts until the watermark is `horizon` and a day beyond its event time.
     pub(super) fn new(horizon_us: i64) -> Self {
-        let shards = (0..SHARDS).map(|_| Slots::default()).collect();
-        Dedup { shards, horizon_days: horizon_us / DAY_US + 1, len: 0, appended: Vec::new(), appended_day: 0, swept_day: i64::MIN }
+        Dedup {
+            recent: Table::default(),
+            sealed: Table::default(),
+            runs: Vec::new(),
+            in_runs: 0,
+            seal_at: usize::MAX,
+            horizon_days: horizon_us / DAY_US + 1,
+            appended: Vec::new(),
+            appended_day: 0,
+            swept_day: i64::MIN,
+            reads: 0,
+        }
     }
 
-    /// Entries held.
+    /// How many in memory are sealed; at first none ever is.
+    pub(super) fn seal_at(&mut self, identities: usize) {
+        self.seal_at = identities.max(1);
+    }
+
+    /// Identities held, in memory and in runs.
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.in_memory() + self.in_runs
     }
 
-    /// Bytes held, about.
+    /// Those in memory.
+    pub(super) fn in_memory(&self) -> usize {
+        self.recent.len + self.sealed.len
+    }
+
+    /// Bytes in memory, about.
     pub(super) fn bytes(&self) -> usize {
-        self.shards.iter().map(|shard| shard.slots.capacity() * size_of::<Entry>()).sum::<usize>() + self.appended.capacity()
+        let directories = self.runs.iter().map(|run| run.directory().bytes()).sum::<usize>();
+        self.recent.bytes() + self.sealed.bytes() + self.appended.capacity() + directories
+    }
+
+    /// How many entries of runs were read so far.
+    pub(super) fn reads(&self) -> u64 {
+        self.reads
+    }
+
+    /// Days after which an identity no longer counts.
+    pub(super) fn horizon_days(&self) -> i64 {
+        self.horizon_days
     }
 
     /// Was this identity counted? `watermark` decides, not the moment of the last sweep, so that the answer is a function of
     /// the log.
+    ///
+    /// # Errors
+    /// A run cannot be read.
     #[inline]
-    pub(super) fn look_up(&self, fingerprint: u128, meaning: u64, watermark: Timestamp) -> Seen {
-        let (low, high) = (fingerprint as u64, (fingerprint >> 64) as u64);
-        match self.shards[shard(high)].find(low, high) {
-            Some(entry) if self.counts(entry, day_of(watermark)) => {
+    pub(super) fn look_up(&mut self, fingerprint: u128, meaning: u64, watermark: Timestamp) -> Result<Seen, ReadError> {
+        let (low, high) = halves(fingerprint);
+        let in_memory = self.recent.find(low, high).or_else(|| self.sealed.find(low, high)).copied();
+        let found = match in_memory {
+            None if !self.runs.is_empty() => self.find_in_runs(low, high)?,
+            found => found,
+        };
+        Ok(match found {
+            Some(entry) if entry.counts(day_of(watermark), self.horizon_days) => {
                 if entry.value >> 16 == meaning >> 16 {
                     Seen::Same
                 } else {
@@ -153,18 +246,31 @@ impl Dedup {
                 }
             }
             _ => Seen::New,
+        })
+    }
+
+    /// The newest one counts: an identity that had been forgotten may have been counted again.
+    fn find_in_runs(&mut self, low: u64, high: u64) -> Result<Option<Identity>, ReadError> {
+        for run in self.runs.iter().rev() {
+            if let Some(found) = run.find(low, high, &mut self.reads)? {
+                return Ok(Some(found));
+            }
         }
+        Ok(None)
     }
 
     /// Adds what a look-up needs.
     #[inline]
     pub(super) fn prefetch(&self, fingerprint: u128, into: &mut Prefetches) {
-        let (low, high) = (fingerprint as u64, (fingerprint >> 64) as u64);
-        let slots = &self.shards[shard(high)].slots;
+        let (low, high) = halves(fingerprint);
+        let slots = &self.recent.shards[shard(high)].slots;
         let at = low as usize & slots.len().wrapping_sub(1);
         // The probe seldom goes further than this.
-        if let Some(entries) = slots.get(at..at + PROBED).and_then(<[Entry]>::first_chunk::<PROBED>) {
+        if let Some(entries) = slots.get(at..at + PROBED).and_then(<[Identity]>::first_chunk::<PROBED>) {
             into.add(entries);
+        }
+        for run in &self.runs {
+            into.add(run.directory().start_of(high));
         }
     }
 
@@ -172,25 +278,11 @@ impl Dedup {
     #[inline]
     pub(super) fn insert(&mut self, fingerprint: u128, meaning: u64, occurred_at: Timestamp) {
         let day = day_of(occurred_at);
-        let entry =
-            Entry { low: fingerprint as u64, high: (fingerprint >> 64) as u64, value: (meaning >> 16 << 16) | u64::from(day as u16) };
-        let mut bytes = [0; ENTRY_BYTES];
-        for (place, word) in bytes.chunks_exact_mut(8).zip([entry.low, entry.high, entry.value]) {
-            place.copy_from_slice(&word.to_le_bytes());
-        }
-        self.appended.extend_from_slice(&bytes);
+        let (low, high) = halves(fingerprint);
+        let entry = Identity { low, high, value: (meaning >> 16 << 16) | u64::from(day as u16) };
+        self.appended.extend_from_slice(&entry.to_bytes());
         self.appended_day = self.appended_day.max(day);
-        self.put(entry);
-    }
-
-    fn put(&mut self, entry: Entry) {
-        self.len += usize::from(self.shards[shard(entry.high)].put(entry));
-    }
-
-    fn counts(&self, entry: &Entry, watermark_day: i64) -> bool {
-        // 16 bits of the day number are enough: days further apart than 32,768 do not meet within a horizon.
-        let age = (watermark_day as u16).wrapping_sub(entry.value as u16).cast_signed();
-        i64::from(age) <= self.horizon_days
+        self.recent.put(entry);
     }
 
     /// Frees entries that no longer count; does its work once per day of event time.
@@ -201,27 +293,60 @@ impl Dedup {
         }
         self.swept_day = today;
         let horizon_days = self.horizon_days;
-        for table in &mut self.shards {
-            table.retain(|entry| i64::from((today as u16).wrapping_sub(entry.value as u16).cast_signed()) <= horizon_days);
+        for table in [&mut self.recent, &mut self.sealed] {
+            table.retain(|entry| entry.counts(today, horizon_days));
         }
-        self.len = self.shards.iter().map(|shard| shard.used).sum();
     }
 
-    /// The entries since the last call, for an immutable segment of the snapshot, and the event day after which the
-    /// segment can be dropped.
-    pub(super) fn take_appended(&mut self) -> (Vec<u8>, i64) {
-        let expires = self.appended_day + self.horizon_days;
-        self.appended_day = 0;
-        (std::mem::take(&mut self.appended), expires)
+    /// Are there so many in memory that the next segment will seal them?
+    pub(super) fn wants_sealing(&self) -> bool {
+        self.recent.len >= self.seal_at && self.sealed.len == 0
+    }
+
+    /// Are there so many in memory that no event can be taken before they are sealed?
+    pub(super) fn is_full(&self) -> bool {
+        self.recent.len >= self.seal_at.saturating_mul(MOST_UNSEALED)
+    }
+
+    /// For a snapshot: the entries since the last call, or, when there are many in memory, all of these; what is sealed here is to be
+    /// given back as a run, with [`Dedup::stored`], before the next call.
+    pub(super) fn take_segment(&mut self, watermark: Timestamp) -> IdentitySegment {
+        let appended = std::mem::take(&mut self.appended);
+        let appended_day = std::mem::take(&mut self.appended_day);
+        if !self.wants_sealing() {
+            return IdentitySegment { bytes: appended, expires_day: appended_day + self.horizon_days, is_sealed: false };
+        }
+        self.sealed = std::mem::take(&mut self.recent);
+        let mut bytes = Vec::with_capacity(self.sealed.len * ENTRY_BYTES);
+        let (today, horizon_days) = (day_of(watermark), self.horizon_days);
+        let mut expires_day = today;
+        for entry in self.sealed.iter().filter(|entry| entry.counts(today, horizon_days)) {
+            expires_day = expires_day.max(entry.day(today) + horizon_days);
+            bytes.extend_from_slice(&entry.to_bytes());
+        }
+        IdentitySegment { bytes, expires_day, is_sealed: true }
+    }
+
+    /// What was taken last is now stored, what was sealed among these runs, oldest first.
+    pub(super) fn stored(&mut self, runs: Vec<IdentityRun>) {
+        self.in_runs = runs.iter().map(|run| run.directory().entries() as usize).sum();
+        self.runs = runs;
+        if self.sealed.len > 0 {
+            self.sealed = Table::default();
+        }
     }
 
     /// Puts a segment's entries back, in the order in which they were written.
     pub(super) fn restore(&mut self, segment: &[u8]) {
-        for entry in segment.chunks_exact(ENTRY_BYTES) {
-            let word = |at: usize| entry[at..at + 8].iter().rev().fold(0_u64, |word, byte| word << 8 | u64::from(*byte));
-            self.put(Entry { low: word(0), high: word(8), value: word(16) });
+        for entry in Identity::all_of(segment) {
+            self.recent.put(entry);
         }
     }
+}
+
+/// No lower half is 0, which marks an empty slot.
+fn halves(fingerprint: u128) -> (u64, u64) {
+    ((fingerprint as u64).max(1), (fingerprint >> 64) as u64)
 }
 
 fn shard(high: u64) -> usize {
@@ -230,21 +355,29 @@ fn shard(high: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use schemas::identity_run::{ReadRun, RunWriter};
+
     use super::*;
 
     const DAY: Timestamp = Timestamp::from_micros(20_000 * DAY_US);
     const HORIZON: i64 = 35 * DAY_US;
 
+    fn look_up(dedup: &mut Dedup, fingerprint: u128, meaning: u64, watermark: Timestamp) -> Seen {
+        dedup.look_up(fingerprint, meaning, watermark).unwrap()
+    }
+
     #[test]
     fn a_repeat_is_the_same_and_a_change_is_another() {
         let mut dedup = Dedup::new(HORIZON);
-        assert_eq!(dedup.look_up(7, 1 << 20, DAY), Seen::New);
+        assert_eq!(look_up(&mut dedup, 7, 1 << 20, DAY), Seen::New);
         dedup.insert(7, 1 << 20, DAY);
-        assert_eq!(dedup.look_up(7, 1 << 20, DAY), Seen::Same);
-        assert_eq!(dedup.look_up(7, 2 << 20, DAY), Seen::Other);
-        assert_eq!(dedup.look_up(8, 1 << 20, DAY), Seen::New);
+        assert_eq!(look_up(&mut dedup, 7, 1 << 20, DAY), Seen::Same);
+        assert_eq!(look_up(&mut dedup, 7, 2 << 20, DAY), Seen::Other);
+        assert_eq!(look_up(&mut dedup, 8, 1 << 20, DAY), Seen::New);
         dedup.insert(0, 1 << 20, DAY);
-        assert_eq!(dedup.look_up(0, 1 << 20, DAY), Seen::Same);
+        assert_eq!(look_up(&mut dedup, 0, 1 << 20, DAY), Seen::Same);
     }
 
     #[test]
@@ -252,26 +385,104 @@ mod tests {
         let mut dedup = Dedup::new(HORIZON);
         dedup.insert(7, 0, DAY);
         let last = DAY.plus(36 * DAY_US);
-        assert_eq!(dedup.look_up(7, 0, last), Seen::Same);
-        assert_eq!(dedup.look_up(7, 0, last.plus(DAY_US)), Seen::New);
+        assert_eq!(look_up(&mut dedup, 7, 0, last), Seen::Same);
+        assert_eq!(look_up(&mut dedup, 7, 0, last.plus(DAY_US)), Seen::New);
         dedup.sweep(last);
         assert_eq!(dedup.len(), 1);
         dedup.sweep(last.plus(DAY_US));
         assert_eq!(dedup.len(), 0);
     }
 
+    fn mixed(id: u128) -> u128 {
+        id.wrapping_mul(0x1234_5678_9abc_def0_1234_5678_9abc_def1)
+    }
+
     #[test]
     fn segments_bring_everything_back() {
         let mut dedup = Dedup::new(HORIZON);
-        for id in 0..10_000_u128 {
-            dedup.insert(id.wrapping_mul(0x1234_5678_9abc_def0_1234_5678_9abc_def1), 5 << 16, DAY);
+        for id in 0..10_000 {
+            dedup.insert(mixed(id), 5 << 16, DAY);
         }
-        let (segment, expires) = dedup.take_appended();
-        assert_eq!((segment.len(), expires), (10_000 * ENTRY_BYTES, 20_036));
+        let segment = dedup.take_segment(DAY);
+        assert_eq!((segment.bytes.len(), segment.expires_day, segment.is_sealed), (10_000 * ENTRY_BYTES, 20_036, false));
         let mut restored = Dedup::new(HORIZON);
-        restored.restore(&segment);
+        restored.restore(&segment.bytes);
         assert_eq!(restored.len(), 10_000);
-        assert_eq!(restored.look_up(0x1234_5678_9abc_def0_1234_5678_9abc_def1, 5 << 16, DAY), Seen::Same);
-        assert!(dedup.take_appended().0.is_empty());
+        assert_eq!(look_up(&mut restored, mixed(1), 5 << 16, DAY), Seen::Same);
+        assert!(dedup.take_segment(DAY).bytes.is_empty());
+    }
+
+    /// A run of a sealed segment, in memory.
+    fn run_of(segment: &IdentitySegment) -> IdentityRun {
+        #[derive(Debug)]
+        struct InMemory(Vec<Identity>);
+        impl ReadRun for InMemory {
+            fn read(&self, entry: u64) -> Result<[u8; ENTRY_BYTES], ReadError> {
+                Ok(self.0[entry as usize].to_bytes())
+            }
+        }
+        assert!(segment.is_sealed);
+        let mut entries: Vec<Identity> = Identity::all_of(&segment.bytes).collect();
+        entries.sort_unstable_by_key(Identity::key);
+        let mut writer = RunWriter::new(entries.len() as u64);
+        entries.iter().for_each(|entry| writer.push(entry));
+        IdentityRun::new(writer.finish().directory, Arc::new(InMemory(entries)))
+    }
+
+    #[test]
+    fn what_is_sealed_is_seen_before_and_after_it_is_stored_and_memory_is_given_back() {
+        let mut dedup = Dedup::new(HORIZON);
+        dedup.seal_at(1000);
+        for id in 0..1500 {
+            dedup.insert(mixed(id), (id as u64) << 16, DAY);
+        }
+        assert!(dedup.wants_sealing() && !dedup.is_full());
+        let segment = dedup.take_segment(DAY);
+        assert_eq!((segment.bytes.len(), segment.expires_day), (1500 * ENTRY_BYTES, 20_036));
+        for id in 1500..1600 {
+            dedup.insert(mixed(id), (id as u64) << 16, DAY);
+        }
+        let see_all = |dedup: &mut Dedup| {
+            for id in 0..1600 {
+                assert_eq!(look_up(dedup, mixed(id), (id as u64) << 16, DAY), Seen::Same);
+                assert_eq!(look_up(dedup, mixed(id), (id as u64 + 1) << 16, DAY), Seen::Other);
+            }
+            for id in 1600..3200 {
+                assert_eq!(look_up(dedup, mixed(id), (id as u64) << 16, DAY), Seen::New);
+            }
+        };
+        see_all(&mut dedup);
+        dedup.stored(vec![run_of(&segment)]);
+        assert_eq!((dedup.in_memory(), dedup.len()), (100, 1600));
+        see_all(&mut dedup);
+        assert!((3000..3050).contains(&dedup.reads()), "{}", dedup.reads());
+        assert_eq!(dedup.take_segment(DAY).bytes.len(), 100 * ENTRY_BYTES);
+    }
+
+    #[test]
+    fn an_identity_that_was_forgotten_and_counted_again_is_seen_as_it_was_counted_last() {
+        let mut dedup = Dedup::new(HORIZON);
+        dedup.seal_at(1);
+        let again = DAY.plus(40 * DAY_US);
+        dedup.insert(7, 1 << 16, DAY);
+        let first = run_of(&dedup.take_segment(DAY));
+        dedup.stored(vec![first.clone()]);
+        assert_eq!(look_up(&mut dedup, 7, 1 << 16, again), Seen::New);
+        dedup.insert(7, 2 << 16, again);
+        assert_eq!(look_up(&mut dedup, 7, 2 << 16, again), Seen::Same);
+        let second = run_of(&dedup.take_segment(again));
+        dedup.stored(vec![first, second]);
+        assert_eq!(look_up(&mut dedup, 7, 2 << 16, again), Seen::Same);
+        assert_eq!(look_up(&mut dedup, 7, 1 << 16, again), Seen::Other);
+    }
+
+    #[test]
+    fn a_table_that_is_not_sealed_for_long_is_full() {
+        let mut dedup = Dedup::new(HORIZON);
+        dedup.seal_at(10);
+        for id in 0..50 {
+            assert_eq!(dedup.is_full(), id >= 40, "{id}");
+            dedup.insert(mixed(id), 0, DAY);
+        }
     }
 }

@@ -14,12 +14,14 @@ mod series;
 mod snapshot;
 
 use hashbrown::HashTable;
+use schemas::identity_run::ReadError;
 use schemas::measures::{MAX_EVENTS, Priced};
 use schemas::partial::{BlockBuilder, BlockHeader};
 use schemas::{Accounts, Bucket, Dimension, Event, Outcome, Reason, Rejection, Timestamp};
 
 use self::bucket_table::BucketTable;
 use self::cell::Increment;
+pub use self::dedup::IdentitySegment;
 use self::dedup::{Dedup, Seen};
 pub use self::look_ahead::LookAhead;
 use self::look_ahead::Prepared;
@@ -45,7 +47,7 @@ pub enum Fate {
     Refused(Outcome, Rejection),
 }
 
-/// A limit of the meter is reached and the partition cannot go on.
+/// The event cannot be folded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MeterError {
     /// More identities within the horizon than configured.
@@ -54,6 +56,26 @@ pub enum MeterError {
         /// How many.
         held: usize,
     },
+    /// Not before a snapshot has taken identities out of memory.
+    #[error("deduplication holds {held} identities in memory: it waits for a snapshot to store them")]
+    MemoryFull {
+        /// How many.
+        held: usize,
+    },
+    /// Identities that were stored cannot be read.
+    #[error("identities cannot be read: {0}")]
+    Unreadable(#[from] ReadError),
+}
+
+impl MeterError {
+    /// May the same event be offered again later?
+    pub fn is_passing(&self) -> bool {
+        match self {
+            MeterError::TooManyIdentities { .. } => false,
+            MeterError::MemoryFull { .. } => true,
+            MeterError::Unreadable(error) => !error.is_lasting,
+        }
+    }
 }
 
 /// A block for one partition of the partials topic.
@@ -140,9 +162,36 @@ impl Meter {
         self.cells
     }
 
-    /// Identities in memory.
+    /// Identities held, in memory and in runs.
     pub fn identities(&self) -> usize {
         self.dedup.len()
+    }
+
+    /// Those in memory.
+    pub fn identities_in_memory(&self) -> usize {
+        self.dedup.in_memory()
+    }
+
+    /// How many identities were read from runs so far.
+    pub fn identities_read(&self) -> u64 {
+        self.dedup.reads()
+    }
+
+    /// Days after which an identity no longer counts.
+    pub fn horizon_days(&self) -> i64 {
+        self.dedup.horizon_days()
+    }
+
+    /// So many identities in memory are sealed by the next snapshot, and become a run; at first none ever are. Changes no result.
+    #[must_use]
+    pub fn sealing_at(mut self, identities: usize) -> Self {
+        self.dedup.seal_at(identities);
+        self
+    }
+
+    /// Are there so many identities in memory that a snapshot should be taken soon?
+    pub fn wants_sealing(&self) -> bool {
+        self.dedup.wants_sealing()
     }
 
     /// Bytes in memory, about.
@@ -195,7 +244,10 @@ impl Meter {
         if self.dedup.len() >= self.rules.max_identities {
             return Err(MeterError::TooManyIdentities { held: self.dedup.len() });
         }
-        let fate = self.judge(offset, log_time, event, prepared);
+        if self.dedup.is_full() {
+            return Err(MeterError::MemoryFull { held: self.dedup.in_memory() });
+        }
+        let fate = self.judge(offset, log_time, event, prepared)?;
         let outcome = match &fate {
             Fate::Counted(_) => Outcome::Counted,
             Fate::Duplicate => Outcome::Duplicate,
@@ -210,7 +262,7 @@ impl Meter {
     }
 
     /// The checks in the contract's order: rejected, late, then duplicate or conflict.
-    fn judge(&mut self, offset: i64, log_time: Timestamp, event: &Event<'_>, prepared: &Prepared<'_>) -> Fate {
+    fn judge(&mut self, offset: i64, log_time: Timestamp, event: &Event<'_>, prepared: &Prepared<'_>) -> Result<Fate, MeterError> {
         let fingerprint = prepared.fingerprint;
         if event.occurred_at > log_time.plus(self.rules.future_us) {
             let detail = format!(
@@ -218,12 +270,12 @@ impl Meter {
                 event.occurred_at,
                 self.rules.future_us / 1_000_000
             );
-            return Fate::Refused(Outcome::Rejected, Rejection::new(Reason::OccurredAtInFuture, detail));
+            return Ok(Fate::Refused(Outcome::Rejected, Rejection::new(Reason::OccurredAtInFuture, detail)));
         }
         let slot = self.price_slot(event);
         let priced = match self.pricer.price(slot, event) {
             Ok(priced) => priced,
-            Err(rejection) => return Fate::Refused(Outcome::Rejected, rejection),
+            Err(rejection) => return Ok(Fate::Refused(Outcome::Rejected, rejection)),
         };
         if event.occurred_at < self.watermark.plus(-self.rules.horizon_us) {
             let detail = format!(
@@ -232,26 +284,26 @@ impl Meter {
                 self.rules.horizon_us / 86_400_000_000,
                 self.watermark
             );
-            return Fate::Refused(Outcome::Late, Rejection::new(Reason::TooLate, detail));
+            return Ok(Fate::Refused(Outcome::Late, Rejection::new(Reason::TooLate, detail)));
         }
         let meaning = event.meaning(&mut self.scratch);
-        match self.dedup.look_up(fingerprint, meaning, self.watermark) {
-            Seen::Same => return Fate::Duplicate,
+        match self.dedup.look_up(fingerprint, meaning, self.watermark)? {
+            Seen::Same => return Ok(Fate::Duplicate),
             Seen::Other => {
                 let detail = format!(
                     "an event with source {:?} and event_id {:?} but another meaning was counted before: give every event its own id; to correct one, send an adjustment",
                     shortened(event.source),
                     shortened(event.event_id)
                 );
-                return Fate::Refused(Outcome::Conflict, Rejection::new(Reason::Conflict, detail));
+                return Ok(Fate::Refused(Outcome::Conflict, Rejection::new(Reason::Conflict, detail)));
             }
             Seen::New => {}
         }
         if let Err(rejection) = self.count(offset, event, &priced.priced, prepared.members) {
-            return Fate::Refused(Outcome::Rejected, rejection);
+            return Ok(Fate::Refused(Outcome::Rejected, rejection));
         }
         self.dedup.insert(fingerprint, meaning, event.occurred_at);
-        Fate::Counted(priced)
+        Ok(Fate::Counted(priced))
     }
 
     /// The price slot of the event's provider, model and tier; the pricer is asked once per triple.

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
+use schemas::identity_run::IdentityRun;
 use schemas::{Accounts, Bucket, Measures, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::bucket_table::BucketTable;
+use super::dedup::IdentitySegment;
 use super::{Meter, MeterPlace, MeterRules};
 use crate::pricing::Pricer;
 use crate::state_bytes::{LazySeq, state_bytes};
@@ -112,9 +114,14 @@ impl Meter {
         state_bytes(SNAPSHOT_VERSION, &state).map_err(malformed)
     }
 
-    /// The identities counted since the last call, for an immutable segment, and the event day after which it can go.
-    pub fn take_segment(&mut self) -> (Vec<u8>, i64) {
-        self.dedup.take_appended()
+    /// Identities for the snapshot. What is sealed is to be given back with [`Meter::stored`] before the next call.
+    pub fn take_segment(&mut self) -> IdentitySegment {
+        self.dedup.take_segment(self.watermark)
+    }
+
+    /// The identities taken last are stored, the sealed ones among these runs, oldest first.
+    pub fn stored(&mut self, runs: Vec<IdentityRun>) {
+        self.dedup.stored(runs);
     }
 
     /// A meter in the state of a snapshot; its segments' identities still have to be restored. Cells of sets that the rules

@@ -324,7 +324,7 @@ proptest! {
             if index == snapshot_at {
                 disturbed.flush();
                 reader.take(&mut disturbed);
-                segments.push(disturbed.take_segment().0);
+                segments.push(disturbed.take_segment().bytes);
                 saved = Some((disturbed.snapshot().unwrap(), index));
             }
             if let Some((bytes, offset)) = saved.as_ref().filter(|(_, offset)| !crashed && index == offset + crash_after) {

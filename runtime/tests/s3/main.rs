@@ -40,9 +40,9 @@ fn snapshots(store: &Arc<dyn ObjectStore>, runtime: &Runtime) -> ObjectSnapshots
 }
 
 fn begin(store: &mut ObjectSnapshots, offset: i64) {
-    let segment = Some(Segment { bytes: vec![offset as u8; 10], expires_day: 100 });
+    let segment = Some(Segment { bytes: vec![offset as u8; 10], expires_day: 100, is_sealed: false });
     let body = vec![offset as u8; 100_000];
-    store.save(ToSave { offset, is_final: false, state: StageState { body, segment, today: 5 } });
+    store.save(ToSave { offset, is_final: false, state: StageState { body, segment, today: 5, horizon_days: 36 } });
 }
 
 fn await_saved(store: &mut ObjectSnapshots, offset: i64) {

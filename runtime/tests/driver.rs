@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use runtime::io::{Clock, Full, IoError, LogPartition, Message, OutRecord, OutTopic, Outbox, Polled, RowBatch, TableSink};
 use runtime::stage::StageState;
-use runtime::store::{Holdings, SnapshotStore, ToSave};
+use runtime::store::{Holdings, Saved, SnapshotStore, ToSave};
 use runtime::{Driver, DriverOptions, Effects, Stage, StageError, Taken};
 use schemas::Timestamp;
 
@@ -121,8 +121,8 @@ impl SnapshotStore for Store {
         self.1 = Some(snapshot.offset);
         *self.0.saved.lock().unwrap() = Some((snapshot, taken));
     }
-    fn saved(&mut self) -> Option<Result<i64, IoError>> {
-        self.1.take().map(Ok)
+    fn saved(&mut self) -> Option<Result<Saved, IoError>> {
+        self.1.take().map(|offset| Ok(Saved { offset, runs: Vec::new() }))
     }
 }
 

@@ -10,7 +10,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload,
-    PutResult, Result,
+    PutResult, Result, UploadPart,
 };
 
 use crate::fault::Fault;
@@ -42,15 +42,58 @@ fn away() -> object_store::Error {
     object_store::Error::Generic { store: "simulated", source: "away".into() }
 }
 
+fn fault(world: &Shared, process: ProcessId) -> Fault {
+    let mut world = world.lock();
+    let fault = world.call(process, true);
+    if matches!(fault, Fault::CrashBefore | Fault::CrashWithin | Fault::CrashAfter) {
+        world.kill(process);
+    }
+    fault
+}
+
+/// An object in parts, which is seen whole or not at all.
+struct SimUpload {
+    upload: Box<dyn MultipartUpload>,
+    world: Shared,
+    process: ProcessId,
+}
+
+impl fmt::Debug for SimUpload {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "upload of process {}", self.process)
+    }
+}
+
+#[async_trait]
+impl MultipartUpload for SimUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        match fault(&self.world, self.process) {
+            Fault::None => self.upload.put_part(data),
+            _ => Box::pin(async { Err(away()) }),
+        }
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        tokio::task::yield_now().await;
+        match fault(&self.world, self.process) {
+            Fault::None => self.upload.complete().await,
+            Fault::CrashAfter | Fault::LiesAboutFailure => {
+                self.upload.complete().await?;
+                Err(away())
+            }
+            Fault::CrashBefore | Fault::CrashWithin | Fault::Fails => Err(away()),
+        }
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.upload.abort().await
+    }
+}
+
 impl SimObjects {
     /// What happens to a call.
     fn fault(&self) -> Fault {
-        let mut world = self.world.lock();
-        let fault = world.call(self.process, true);
-        if matches!(fault, Fault::CrashBefore | Fault::CrashWithin | Fault::CrashAfter) {
-            world.kill(self.process);
-        }
-        fault
+        fault(&self.world, self.process)
     }
 
     /// Not what is there already (a rename leaves the old or the new), and not the only snapshot: without any that can be read, a
@@ -100,7 +143,8 @@ impl ObjectStore for SimObjects {
     }
 
     async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
-        self.store.put_multipart_opts(location, opts).await
+        let upload = self.store.put_multipart_opts(location, opts).await?;
+        Ok(Box::new(SimUpload { upload, world: self.world.clone(), process: self.process }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {

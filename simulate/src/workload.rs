@@ -178,6 +178,8 @@ impl Factories {
             decoder: Decoder::new(DecoderOptions::default())?,
             shards: SHARDS as i32,
             usage_events: false,
+            // So few that runs are made and merged, and most look-ups go through them.
+            recent_identities: 12,
         };
         Ok(Factories { meter: Arc::new(meter), monitor: Arc::new(MonitorFactory::new(&config, &rules)) })
     }

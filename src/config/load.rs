@@ -174,6 +174,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     }
     let zeros = [
         ("limits.max_series", config.limits.max_series == 0),
+        ("limits.recent_identities", config.limits.recent_identities == 0),
         ("clickhouse.max_batch_rows", config.clickhouse.max_batch_rows == 0),
         ("flush.interval", config.flush.interval.is_zero()),
     ];

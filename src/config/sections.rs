@@ -230,6 +230,8 @@ pub struct LimitsConfig {
     pub max_cells: usize,
     /// Identities per partition.
     pub max_identities: usize,
+    /// Identities in memory per partition.
+    pub recent_identities: usize,
     /// Cells per partition of the partials topic.
     pub monitor_max_cells: usize,
     /// Rows per partition of the partials topic.

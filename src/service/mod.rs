@@ -288,5 +288,6 @@ fn meter_factory(config: &Config, rules: &Rules, decoder: ingest::codec::Decoder
         decoder,
         shards,
         usage_events: config.clickhouse.usage_events,
+        recent_identities: config.limits.recent_identities,
     })
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 use ingest::codec::{Decoded, Decoder};
-use processor::meter::{Fate, LookAhead, Meter, MeterPlace, MeterRules};
+use processor::meter::{Fate, IdentitySegment, LookAhead, Meter, MeterError, MeterPlace, MeterRules};
 use processor::pricing::{PricedEvent, Pricer};
 use runtime::invariant::Invariant;
 use runtime::io::{Message, OutRecord, OutTopic, Table};
 use runtime::stage::{Segment, StageState};
 use runtime::store::Loaded;
 use runtime::{Effects, Stage, StageError, Taken};
+use schemas::identity_run::IdentityRun;
 use schemas::rollup::UsageEventRow;
 use schemas::timestamp::DAY_US;
 use schemas::{Event, Outcome, Reason, Rejection, Timestamp};
@@ -40,6 +41,8 @@ pub struct MeterFactory {
     pub shards: i32,
     /// One row per counted event?
     pub usage_events: bool,
+    /// So many identities in memory become a run of the next snapshot.
+    pub recent_identities: usize,
 }
 
 impl MeterFactory {
@@ -49,7 +52,7 @@ impl MeterFactory {
 
     fn stage(&self, meter: Meter, place: &StagePlace) -> Box<dyn Stage> {
         Box::new(MeterStage {
-            meter,
+            meter: meter.sealing_at(self.recent_identities),
             pricer: self.pricer.clone(),
             decoder: self.decoder.clone(),
             arena: Bump::new(),
@@ -84,7 +87,22 @@ impl StageFactory for MeterFactory {
         for segment in &loaded.segments {
             meter.restore_segment(segment);
         }
+        meter.stored(loaded.runs.clone());
         Ok(self.stage(meter, place))
+    }
+}
+
+/// Why an event is not folded.
+enum NotFolded {
+    /// It is to be offered again later.
+    Yet(String),
+    /// The partition cannot go on.
+    Stop(StageError),
+}
+
+impl From<StageError> for NotFolded {
+    fn from(error: StageError) -> Self {
+        NotFolded::Stop(error)
     }
 }
 
@@ -124,15 +142,21 @@ impl MeterStage {
                 break;
             }
         }
-        let taken = Taken { messages: decoded.len(), waits_for };
+        let mut taken = Taken { messages: decoded.len(), waits_for };
         let mut ahead = std::mem::take(&mut self.ahead);
         self.meter.look_ahead(decoded.iter().flatten(), &mut ahead);
         let mut events = 0;
-        for (message, decoded) in messages.iter().zip(decoded) {
-            self.unkeyed += u64::from(message.key.is_none());
+        for (number, (message, decoded)) in messages.iter().zip(decoded).enumerate() {
             match decoded {
                 Ok(event) => {
-                    self.fold(message, &event, (&ahead, events), effects)?;
+                    match self.fold(message, &event, (&ahead, events), effects) {
+                        Ok(()) => {}
+                        Err(NotFolded::Yet(reason)) => {
+                            taken = Taken { messages: number, waits_for: Some(reason) };
+                            break;
+                        }
+                        Err(NotFolded::Stop(error)) => return Err(error),
+                    }
                     events += 1;
                 }
                 Err(rejection) => {
@@ -140,6 +164,7 @@ impl MeterStage {
                     self.refuse(message, &rejection, effects);
                 }
             }
+            self.unkeyed += u64::from(message.key.is_none());
             self.take_blocks(effects);
         }
         self.ahead = ahead;
@@ -152,9 +177,15 @@ impl MeterStage {
         event: &Event<'_>,
         ahead: (&LookAhead, usize),
         effects: &mut Effects,
-    ) -> Result<(), StageError> {
+    ) -> Result<(), NotFolded> {
         let fate = self.meter.fold_ahead(message.offset, message.timestamp, event, ahead);
-        let fate = fate.map_err(|error| StageError { code: "CR-1101", text: format!("{}/{}: {error}", self.topic, self.partition) })?;
+        let fate = fate.map_err(|error| match error {
+            error if error.is_passing() => NotFolded::Yet(error.to_string()),
+            error => {
+                let code = if matches!(error, MeterError::Unreadable(_)) { "CR-1103" } else { "CR-1101" };
+                NotFolded::Stop(StageError { code, text: format!("{}/{}: {error}", self.topic, self.partition) })
+            }
+        })?;
         if let Fate::Counted(priced) = &fate {
             self.revenue_without_rate += u64::from(priced.revenue_without_rate);
         }
@@ -243,9 +274,17 @@ impl Stage for MeterStage {
 
     fn state(&mut self) -> Result<StageState, StageError> {
         let body = self.meter.snapshot().map_err(|error| StageError { code: "CR-1007", text: error.to_string() })?;
-        let (bytes, expires_day) = self.meter.take_segment();
-        let segment = (!bytes.is_empty()).then_some(Segment { bytes, expires_day });
-        Ok(StageState { body, segment, today: self.meter.watermark().micros() / DAY_US })
+        let IdentitySegment { bytes, expires_day, is_sealed } = self.meter.take_segment();
+        let segment = (is_sealed || !bytes.is_empty()).then_some(Segment { bytes, expires_day, is_sealed });
+        Ok(StageState { body, segment, today: self.meter.watermark().micros() / DAY_US, horizon_days: self.meter.horizon_days() })
+    }
+
+    fn wants_snapshot(&self) -> bool {
+        self.meter.wants_sealing()
+    }
+
+    fn stored(&mut self, runs: Vec<IdentityRun>) {
+        self.meter.stored(runs);
     }
 
     fn gauges(&self) -> Vec<(&'static str, f64)> {
@@ -263,6 +302,8 @@ impl Stage for MeterStage {
             ("watermark_seconds", self.meter.watermark().micros() as f64 / 1e6),
             ("cells", self.meter.cells() as f64),
             ("identities", self.meter.identities() as f64),
+            ("identities_in_memory", self.meter.identities_in_memory() as f64),
+            ("identities_read", self.meter.identities_read() as f64),
             ("memory_bytes", self.meter.bytes() as f64),
         ];
         gauges.extend(self.refused.iter().map(|(reason, count)| (reason.code(), *count as f64)));

@@ -18,7 +18,7 @@ pub struct MeterRules {
     pub future_us: i64,
     /// Most cells in memory; beyond, the oldest buckets are sealed early.
     pub max_cells: usize,
-    /// Most identities in memory; beyond, the partition stops.
+    /// Most identities within the horizon; beyond, the partition stops.
     pub max_identities: usize,
 }
 
@@ -32,7 +32,7 @@ impl MeterRules {
             horizon_us: 35 * DAY_US,
             future_us: 5 * MINUTE_US,
             max_cells: 4_000_000,
-            max_identities: 50_000_000,
+            max_identities: 400_000_000,
         }
     }
 }

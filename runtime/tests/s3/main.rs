@@ -13,7 +13,7 @@ use runtime::io::SystemClock;
 use runtime::object_snapshots::{ObjectSnapshots, SnapshotPlace};
 use runtime::stage::{Segment, StageState};
 use runtime::state_store::{StateLocation, StateStoreError, open, probe};
-use runtime::store::{Holdings, SnapshotStore, ToSave};
+use runtime::store::{SnapshotStore, ToSave};
 use tokio::runtime::Runtime;
 
 use server::{Proxy, Server};
@@ -49,7 +49,7 @@ fn await_saved(store: &mut ObjectSnapshots, offset: i64) {
     let begun = Instant::now();
     loop {
         match store.saved() {
-            Some(outcome) => break assert_eq!(outcome.unwrap(), offset),
+            Some(outcome) => break assert_eq!(outcome.unwrap().offset, offset),
             None => assert!(begun.elapsed() < Duration::from_secs(60), "not saved in a minute: {:?}", store.watch().get()),
         }
         std::thread::sleep(Duration::from_millis(2));
@@ -76,7 +76,8 @@ fn snapshots_in_a_bucket_come_back_and_the_last_two_are_kept() {
     let store = store_at(server.address);
     runtime.block_on(probe(URL, &*store)).unwrap();
     let mut saving = snapshots(&store, &runtime);
-    assert_eq!(saving.load().unwrap(), Holdings::default());
+    let holdings = saving.load().unwrap();
+    assert!(holdings.newest.is_none() && holdings.broken.is_empty());
     for offset in 1..=12 {
         begin(&mut saving, offset);
         await_saved(&mut saving, offset);

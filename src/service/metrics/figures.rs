@@ -86,7 +86,9 @@ pub(super) const FIGURES: &[Figure] = &[
     ),
     counter("revenue_without_rate", "revenue_without_rate", "Events whose revenue counts 0: no exchange rate of its currency was in force"),
     measured("watermark_seconds", "watermark", Measure::Seconds, "The largest counted event time, since 1970"),
-    gauge("identities", "identities", "Identities remembered for recognising repeats"),
+    gauge("identities", "identities", "Identities remembered for recognising repeats, in memory and in runs"),
+    gauge("identities_in_memory", "identities_in_memory", "Those in memory"),
+    counter("identities_read", "identities_read", "Identities of runs that were read from the state store"),
     // The monitor.
     gauge("rows", "rows", "Rollup rows in memory"),
     gauge("series", "series", "Series in memory"),

@@ -179,7 +179,7 @@ impl Factories {
             shards: SHARDS as i32,
             usage_events: false,
             // So few that runs are made and merged, and most look-ups go through them.
-            recent_identities: 12,
+            recent_identities: 4,
         };
         Ok(Factories { meter: Arc::new(meter), monitor: Arc::new(MonitorFactory::new(&config, &rules)) })
     }

@@ -5,10 +5,12 @@
 //! is ever in memory as a whole but the sealed table and the directories.
 
 use std::fmt;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt};
+use object_store::{GetOptions, GetResultPayload, MultipartUpload, ObjectStore, ObjectStoreExt};
 use schemas::identity_run::{Directory, ENTRY_BYTES, Identity, IdentityRun, MAGIC, ReadError, ReadRun, RunWriter, position_of};
 use tokio::runtime::Handle;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -76,12 +78,26 @@ pub(crate) async fn open(store: &Arc<dyn ObjectStore>, path: Path, run: &RunRef,
     let bytes = store.get_range(&path, range).await.map_err(|error| Failure::new("read", &path, &error))?;
     let directory = Directory::from_bytes(run.entries, &bytes).filter(|_| xxh3_64(&bytes) == run.directory_checksum);
     let Some(directory) = directory else { return Err(Failure::damaged(&path)) };
-    Ok(run_at(store, path, directory, handle))
+    open_known(store, path, Arc::new(directory), handle).await
 }
 
-/// A run whose directory is known.
-pub(crate) fn run_at(store: &Arc<dyn ObjectStore>, path: Path, directory: Directory, handle: &Handle) -> IdentityRun {
-    IdentityRun::new(directory, Arc::new(ObjectRun { store: Arc::clone(store), path, handle: handle.clone() }))
+/// Opens a run whose directory is known.
+///
+/// # Errors
+/// The store does not answer, or there is no such object.
+pub(crate) async fn open_known(
+    store: &Arc<dyn ObjectStore>,
+    path: Path,
+    directory: Arc<Directory>,
+    handle: &Handle,
+) -> Result<IdentityRun, Failure> {
+    let beginning = GetOptions { range: Some((0..MAGIC.len() as u64).into()), ..GetOptions::default() };
+    let found = store.get_opts(&path, beginning).await.map_err(|error| Failure::new("read", &path, &error))?;
+    let entries: Arc<dyn ReadRun> = match found.payload {
+        GetResultPayload::File(file, _) => Arc::new(FileRun { file, path }),
+        GetResultPayload::Stream(_) => Arc::new(ObjectRun { store: Arc::clone(store), path, handle: handle.clone() }),
+    };
+    Ok(IdentityRun::new(directory, entries))
 }
 
 /// Merges runs that follow one another, the oldest first, into one of the next level.
@@ -184,7 +200,29 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Where a run's entries lie.
+/// A run in a directory; the file is open, so that a look-up is one read and no more.
+struct FileRun {
+    file: File,
+    path: Path,
+}
+
+impl fmt::Debug for FileRun {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.path)
+    }
+}
+
+impl ReadRun for FileRun {
+    fn read(&self, entry: u64) -> Result<[u8; ENTRY_BYTES], ReadError> {
+        let mut bytes = [0; ENTRY_BYTES];
+        match self.file.read_exact_at(&mut bytes, position_of(entry)) {
+            Ok(()) => Ok(bytes),
+            Err(error) => Err(ReadError { text: format!("cannot read {}: {error}", self.path), is_lasting: true }),
+        }
+    }
+}
+
+/// A run in a bucket: a look-up is a request.
 struct ObjectRun {
     store: Arc<dyn ObjectStore>,
     path: Path,

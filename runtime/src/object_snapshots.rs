@@ -403,8 +403,7 @@ impl Objects {
         drop(sealed);
         let mut written = bytes.len() as u64;
         self.put(&run.name, bytes.into(), patience).await?;
-        let opened = identity_runs::run_at(&self.store, self.path(&run.name), directory, &self.handle);
-        runs.push((run, opened));
+        runs.push(self.opened(run, directory, patience).await?);
         while let Some(at) = identity_runs::to_merge(runs.iter().map(|(run, _)| run)) {
             let parts: Vec<(Path, RunRef)> = runs[at..].iter().map(|(run, _)| (self.path(&run.name), run.clone())).collect();
             let name = run_name(at.checked_sub(1).map_or(0, |before| runs[before].0.upto), offset);
@@ -417,9 +416,19 @@ impl Objects {
             };
             written += position_of(run.entries) + Directory::size(run.entries);
             runs.truncate(at);
-            runs.push((run, identity_runs::run_at(&self.store, path, directory, &self.handle)));
+            runs.push(self.opened(run, directory, patience).await?);
         }
         Ok(written)
+    }
+
+    async fn opened(&self, run: RunRef, directory: Directory, patience: &Patience) -> Result<OpenRun, String> {
+        let directory = Arc::new(directory);
+        loop {
+            match identity_runs::open_known(&self.store, self.path(&run.name), Arc::clone(&directory), &self.handle).await {
+                Ok(opened) => return Ok((run, opened)),
+                Err(failure) => patience.bear(failure).await?,
+            }
+        }
     }
 
     /// Joins the new bytes with the last segments as long as those are not more than twice as large: so there are only

@@ -254,8 +254,8 @@ pub struct IdentityRun {
 
 impl IdentityRun {
     /// A run by its directory.
-    pub fn new(directory: Directory, entries: Arc<dyn ReadRun>) -> Self {
-        IdentityRun { directory: Arc::new(directory), entries }
+    pub fn new(directory: Arc<Directory>, entries: Arc<dyn ReadRun>) -> Self {
+        IdentityRun { directory, entries }
     }
 
     /// See [`Directory`].
@@ -333,7 +333,7 @@ mod tests {
             assert_eq!(written.entries_checksum, xxh3_64(&bytes[..at]));
             let read_back = Directory::from_bytes(count, &bytes[at..]).unwrap();
             assert_eq!(read_back, written.directory);
-            let run = IdentityRun::new(read_back, Arc::new(InMemory(bytes)));
+            let run = IdentityRun::new(Arc::new(read_back), Arc::new(InMemory(bytes)));
             let mut reads = 0;
             for number in 0..count {
                 let wanted = identity(number);
@@ -371,7 +371,7 @@ mod tests {
         let entries = sorted(100);
         let (mut bytes, written) = write(&entries, 100);
         bytes[position_of(7) as usize] ^= 1;
-        let run = IdentityRun::new(written.directory, Arc::new(InMemory(bytes)));
+        let run = IdentityRun::new(Arc::new(written.directory), Arc::new(InMemory(bytes)));
         let error = run.find(entries[7].low, entries[7].high, &mut 0).unwrap_err();
         assert!(error.is_lasting && error.text.contains("entry 7 is damaged"), "{error}");
     }

@@ -426,7 +426,7 @@ mod tests {
         entries.sort_unstable_by_key(Identity::key);
         let mut writer = RunWriter::new(entries.len() as u64);
         entries.iter().for_each(|entry| writer.push(entry));
-        IdentityRun::new(writer.finish().directory, Arc::new(InMemory(entries)))
+        IdentityRun::new(Arc::new(writer.finish().directory), Arc::new(InMemory(entries)))
     }
 
     #[test]

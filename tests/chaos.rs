@@ -219,13 +219,13 @@ impl Chaos<'_> {
     }
 }
 
-/// A pipeline over three brokers, its state on a disk of its own, the engine behind the proxy.
+/// A pipeline over three brokers, its state on a disk of its own, the engine behind the proxy, nearly all identities in runs.
 fn rough_site(directory: &Path, kafka: &Kafka, engine: &Engine, network: &Proxy) -> Site {
     let site = Site::new(directory, "chaos", kafka, engine, "");
     let text = std::fs::read_to_string(&site.config).unwrap();
     let text = text.replace("[kafka]", &format!("[kafka]\nsession_timeout = \"{}s\"", SESSION_TIMEOUT.as_secs()));
     let text = text.replace(&engine.port.to_string(), &network.address.port().to_string());
-    std::fs::write(&site.config, text + "[run]\nshutdown_grace = \"5s\"\n").unwrap();
+    std::fs::write(&site.config, text + "[run]\nshutdown_grace = \"5s\"\n[limits]\nrecent_identities = 1000\n").unwrap();
     site
 }
 

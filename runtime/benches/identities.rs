@@ -7,7 +7,7 @@
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use object_store::local::LocalFileSystem;
 use processor::meter::{Fate, LookAhead, Meter, MeterPlace, MeterRules};
@@ -91,8 +91,16 @@ impl Bench {
         }
     }
 
-    /// As the driver does: one at a time, when there is something to seal.
+    /// As the driver does: one at a time, when there is something to seal; with too many identities in memory the partition waits.
     fn snapshot(&mut self) {
+        self.settle_or_seal();
+        while self.saving && self.meter.identities_in_memory() > 4 * RECENT {
+            std::thread::sleep(Duration::from_millis(1));
+            self.settle_or_seal();
+        }
+    }
+
+    fn settle_or_seal(&mut self) {
         if let Some(saved) = self.store.saved() {
             self.meter.stored(saved.unwrap().runs);
             self.saving = false;
@@ -106,17 +114,13 @@ impl Bench {
             self.store.save(ToSave { offset: self.offset, is_final: false, state });
             self.saving = true;
         }
-        // The partition would wait as well.
-        while self.saving && self.meter.identities_in_memory() > 4 * RECENT {
-            std::thread::yield_now();
-            self.snapshot();
-        }
     }
 
     fn settle(&mut self) {
+        self.settle_or_seal();
         while self.saving {
-            std::thread::yield_now();
-            self.snapshot();
+            std::thread::sleep(Duration::from_millis(1));
+            self.settle_or_seal();
         }
     }
 }

@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use object_store::path::Path;
 use object_store::{GetOptions, GetResultPayload, MultipartUpload, ObjectStore, ObjectStoreExt};
-use schemas::identity_run::{Directory, ENTRY_BYTES, Identity, IdentityRun, MAGIC, ReadError, ReadRun, RunWriter, position_of};
+use schemas::identity_run::{
+    Directory, ENTRY_BYTES, Identity, IdentityRun, MAGIC, MAX_ENTRIES, ReadError, ReadRun, RunWriter, position_of,
+};
 use tokio::runtime::Handle;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
@@ -73,6 +75,9 @@ pub(crate) fn run_of(sealed: &[u8], from: i64, upto: i64, expires_day: i64) -> (
 /// # Errors
 /// The store does not answer, or the directory is not the one that was written.
 pub(crate) async fn open(store: &Arc<dyn ObjectStore>, path: Path, run: &RunRef, handle: &Handle) -> Result<IdentityRun, Failure> {
+    if run.entries > MAX_ENTRIES {
+        return Err(Failure::damaged(&path));
+    }
     let from = position_of(run.entries);
     let range = from..from + Directory::size(run.entries);
     let bytes = store.get_range(&path, range).await.map_err(|error| Failure::new("read", &path, &error))?;
@@ -280,8 +285,7 @@ mod tests {
         let mut runs = Vec::new();
         for part in 0..3_u64 {
             // Each repeats half of the one before, as of a later day; the days before 10 no longer count.
-            let entries: Vec<u8> =
-                (part * 50..part * 50 + 100).flat_map(|number| identity(number, (8 + part) as u16).to_bytes()).collect();
+            let entries: Vec<u8> = (part * 50..part * 50 + 100).flat_map(|number| identity(number, (8 + part) as u16).to_bytes()).collect();
             let (bytes, reference, _) = run_of(&entries, part as i64, part as i64 + 1, 40);
             let path = Path::from(reference.name.clone());
             store.put(&path, bytes.into()).await.unwrap();

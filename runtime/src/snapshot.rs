@@ -157,8 +157,7 @@ mod tests {
 
     fn head_with_a_run() -> SnapshotHead {
         let name = "run-00000000000000000000-00000000000000000042.cri".into();
-        let run =
-            RunRef { name, entries: 5, level: 1, upto: 42, entries_checksum: 8, directory_checksum: u64::MAX, expires_day: 20_815 };
+        let run = RunRef { name, entries: 5, level: 1, upto: 42, entries_checksum: 8, directory_checksum: u64::MAX, expires_day: 20_815 };
         SnapshotHead { runs: vec![run], ..head() }
     }
 

@@ -14,6 +14,9 @@ use super::{Config, Security};
 /// The file with every default.
 const DEFAULTS: &str = include_str!("../../cost-rhythm.toml");
 
+/// A run is made of at most 64 times as many, and counts them in 32 bits.
+const MAX_RECENT_IDENTITIES: usize = 50_000_000;
+
 /// The configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -181,6 +184,9 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if let Some((key, _)) = zeros.iter().find(|(_, is_zero)| *is_zero) {
         return fail(key, "0".to_owned(), "must be more than 0");
     }
+    if config.limits.recent_identities > MAX_RECENT_IDENTITIES {
+        return fail("limits.recent_identities", config.limits.recent_identities.to_string(), "must be at most 50000000");
+    }
     let mut names: Vec<&str> = config.grouping_set.iter().map(|set| set.name.as_str()).collect();
     names.sort_unstable();
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -260,6 +266,8 @@ mod tests {
             ("[clickhouse]\npassword_file = \"none\"", "clickhouse.password_file"),
             ("[clickhouse]\nmax_batch_rows = 0", "clickhouse.max_batch_rows"),
             ("[flush]\ninterval = \"0s\"", "flush.interval"),
+            ("[limits]\nrecent_identities = 0", "limits.recent_identities"),
+            ("[limits]\nrecent_identities = 60000000", "at most 50000000"),
             ("[[grouping_set]]\nname = \"x\"\nkey = [\"user_id\", \"user_id\"]", "grouping_set.key"),
             ("[kafka", "c.toml"),
         ] {

@@ -14,6 +14,7 @@ use runtime::object_snapshots::{ObjectSnapshots, SnapshotPlace};
 use runtime::stage::{Segment, StageState};
 use runtime::state_store::{StateLocation, StateStoreError, open, probe};
 use runtime::store::{SnapshotStore, ToSave};
+use schemas::identity_run::Identity;
 use tokio::runtime::Runtime;
 
 use server::{Proxy, Server};
@@ -89,6 +90,34 @@ fn snapshots_in_a_bucket_come_back_and_the_last_two_are_kept() {
     // Beside the bucket's root, where the URL says.
     let path = runtime.block_on(store_root(server.address).list_with_delimiter(None)).unwrap().common_prefixes;
     assert_eq!(path, ["cost-rhythm".into()]);
+}
+
+#[test]
+fn sealed_identities_in_a_bucket_are_merged_and_read_by_requests() {
+    let (server, runtime) = (Server::start(false), Runtime::new().unwrap());
+    let store = store_at(server.address);
+    let mut saving = snapshots(&store, &runtime);
+    saving.load().unwrap();
+    // So many that a merge writes more than one part.
+    const EACH: u64 = 120_000;
+    let identity = |number: u64| {
+        let mixed = xxhash_rust::xxh3::xxh3_128(&number.to_le_bytes());
+        Identity { low: mixed as u64, high: (mixed >> 64) as u64, value: number << 16 | 5 }
+    };
+    for seal in 1..=5 {
+        let bytes = ((seal - 1) * EACH..seal * EACH).flat_map(|number| identity(number).to_bytes()).collect();
+        let segment = Some(Segment { bytes, expires_day: 41, is_sealed: true });
+        let state = StageState { body: vec![1], segment, today: 5, horizon_days: 36 };
+        saving.save(ToSave { offset: seal as i64, is_final: false, state });
+        await_saved(&mut saving, seal as i64);
+    }
+    let loaded = snapshots(&store, &runtime).load().unwrap().newest.unwrap();
+    assert_eq!(loaded.head.runs.iter().map(|run| run.entries).collect::<Vec<_>>(), [4 * EACH, EACH]);
+    for number in (0..6 * EACH).step_by(5003) {
+        let wanted = identity(number);
+        let found = loaded.runs.iter().find_map(|run| run.find(wanted.low, wanted.high, &mut 0).unwrap());
+        assert_eq!(found, (number < 5 * EACH).then_some(wanted));
+    }
 }
 
 fn store_root(address: SocketAddr) -> object_store::aws::AmazonS3 {

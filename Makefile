@@ -32,9 +32,10 @@ lint: ## format and lints only
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
-bench: deps deps-kafka ## the figures of the README
+bench: deps deps-kafka ## the figures of the README (half an hour, 10 GB of disk for a while)
 	$(CARGO) bench --locked -p ingest --bench decode
 	$(CARGO) bench --locked -p processor --bench fold
+	$(CARGO) bench --locked -p runtime --bench identities
 	$(CARGO) bench --locked -p cost-rhythm --bench pipeline
 	$(CARGO) bench --locked -p cost-rhythm --bench latency
 
@@ -52,10 +53,14 @@ chaos: deps deps-kafka ## real servers killed, stopped, cut off, out of disk: CH
 fuzz: deps ## fuzz what reads the bytes of others: FUZZ_SECONDS=600 for each target
 	@scripts/fuzz.sh
 
+deny: ## licences and sources of all dependencies; with ADVISORIES=1 known faults as well, whose list is fetched
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny --locked check licenses bans sources $(if $(ADVISORIES),advisories)
+
 kafka-up: deps-kafka ## start Apache Kafka and the schema registry on loopback
 	@scripts/kafka.sh up --registry
 
 kafka-down: ## stop them
 	@scripts/kafka.sh down
 
-.PHONY: help deps deps-kafka deps-s3 demo test lint bench simulate chaos fuzz kafka-up kafka-down
+.PHONY: help deps deps-kafka deps-s3 demo test lint bench simulate chaos fuzz deny kafka-up kafka-down

@@ -1,17 +1,19 @@
 //! The meter's fold, decoding excluded: events per second and core, allocations per event, cost against the size of the state.
 //!
 //! Times are the thread's processor time as the kernel accounts it, so that other work on the machine counts less; making the
-//! events is measured apart and taken off.
+//! events is measured apart and taken off, and so is the storing of sealed identities, which the service does on other threads.
 //!
 //! `cargo bench -p processor --bench fold`
 #![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use processor::meter::{LookAhead, Meter, MeterPlace, MeterRules};
 use processor::pricing::Pricer;
+use schemas::identity_run::{ENTRY_BYTES, Identity, IdentityRun, ReadError, ReadRun, RunWriter};
 use schemas::{Dimension, Event, GroupingSet, Kind, Timestamp, Tokens};
 
 struct Counting;
@@ -45,6 +47,44 @@ const GROUP: usize = 16;
 fn cpu_nanos() -> u64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     text.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// The default of `limits.recent_identities`.
+const RECENT: usize = 1_000_000;
+
+/// Runs of identities as the service makes them, in memory.
+#[derive(Default)]
+struct Runs(Vec<(u32, Arc<Entries>)>);
+
+#[derive(Debug)]
+struct Entries(Vec<Identity>);
+
+impl ReadRun for Entries {
+    fn read(&self, entry: u64) -> Result<[u8; ENTRY_BYTES], ReadError> {
+        Ok(self.0[entry as usize].to_bytes())
+    }
+}
+
+impl Runs {
+    /// What the service does beside the fold: sorts what was sealed, merges four runs of a level into one.
+    fn store(&mut self, sealed: &[u8]) -> Vec<IdentityRun> {
+        let sorted = |mut entries: Vec<Identity>| {
+            entries.sort_unstable_by_key(Identity::key);
+            Arc::new(Entries(entries))
+        };
+        self.0.push((0, sorted(Identity::all_of(sealed).collect())));
+        while let Some(at) = self.0.len().checked_sub(4).filter(|at| self.0[*at].0 == self.0.last().unwrap().0) {
+            let level = self.0[at].0 + 1;
+            let merged = self.0.split_off(at).into_iter().flat_map(|(_, run)| run.0.clone()).collect();
+            self.0.push((level, sorted(merged)));
+        }
+        let opened = self.0.iter().map(|(_, entries)| {
+            let mut writer = RunWriter::new(entries.0.len() as u64);
+            entries.0.iter().for_each(|entry| writer.push(entry));
+            IdentityRun::new(Arc::new(writer.finish().directory), Arc::clone(entries) as Arc<dyn ReadRun>)
+        });
+        opened.collect()
+    }
 }
 
 const START: i64 = 1_795_305_600_000_000;
@@ -120,7 +160,8 @@ fn groups(count: u64, users: u64, mut each: impl FnMut(u64, &[Event<'_>])) {
 /// Folds `count` events of `users`, flushing before the last `measured`; returns nanoseconds per event over those and allocations there.
 fn run(count: u64, users: u64, measured: u64) -> (f64, f64, Meter) {
     let place = MeterPlace { topic: "in".into(), partition: 0, inputs: 1, shards: 4 };
-    let mut meter = Meter::new(MeterRules::new(GroupingSet::defaults()), place, Pricer::without_prices(), 0);
+    let mut meter = Meter::new(MeterRules::new(GroupingSet::defaults()), place, Pricer::without_prices(), 0).sealing_at(RECENT);
+    let (mut runs, mut beside) = (Runs::default(), (0, 0));
     let log_time = Timestamp::from_micros(START + 86_400_000_000);
     let begun = cpu_nanos();
     groups(measured, users, |_, events| {
@@ -135,14 +176,22 @@ fn run(count: u64, users: u64, measured: u64) -> (f64, f64, Meter) {
             meter.take_blocks();
             begun = cpu_nanos();
             allocations = ALLOCATIONS.load(Ordering::Relaxed);
+            beside = (0, 0);
+        }
+        if meter.wants_sealing() {
+            let segment = meter.take_segment();
+            let before = (cpu_nanos(), ALLOCATIONS.load(Ordering::Relaxed));
+            let stored = runs.store(&segment.bytes);
+            beside = (beside.0 + cpu_nanos() - before.0, beside.1 + ALLOCATIONS.load(Ordering::Relaxed) - before.1);
+            meter.stored(stored);
         }
         meter.look_ahead(events.iter(), &mut ahead);
         for (nth, event) in events.iter().enumerate() {
             meter.fold_ahead((first + nth as u64) as i64, log_time, event, (&ahead, nth)).unwrap();
         }
     });
-    let nanos = (cpu_nanos() - begun).saturating_sub(making) as f64 / measured as f64;
-    (nanos, (ALLOCATIONS.load(Ordering::Relaxed) - allocations) as f64 / measured as f64, meter)
+    let nanos = (cpu_nanos() - begun).saturating_sub(making + beside.0) as f64 / measured as f64;
+    (nanos, (ALLOCATIONS.load(Ordering::Relaxed) - allocations - beside.1) as f64 / measured as f64, meter)
 }
 
 fn main() {

@@ -183,6 +183,8 @@ fn main() {
         let begun = Instant::now();
         let loaded = open().load().unwrap().newest;
         let restart = begun.elapsed();
+        // Only who has loaded last removes what is old.
+        bench.store.load().unwrap();
         let (memory, disk) = (bench.meter.bytes() as f64, disk_bytes(directory.path()) as f64);
         println!(
             "{size:>11} {:>6} {:>8.0} MB {:>8} MB {:>11.1} B {:>11.1} B {new_rate:>15.0} {:>11.3}% {repeat_rate:>13.0} {:>6} ms",

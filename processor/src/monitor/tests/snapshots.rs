@@ -169,6 +169,20 @@ fn other_thresholds_apply_to_what_was_spent_and_equal_ones_do_not_fire_again() {
 }
 
 #[test]
+fn a_new_threshold_below_the_others_fires_and_they_do_not_fire_again() {
+    let all = budget("all", "100", "");
+    let mut bench = restored(&busy(&all), &all.replace("thresholds=[", "thresholds=[{at=\"0.4\",level=\"info\"},"));
+    bench.tables.alerts.clear();
+    let mut measures = spent(money("60"), at(T));
+    (measures.events, measures.credit) = (2, money("-1"));
+    bench.send(&Head::last(3), &[total(bucket(), 3, measures)]);
+    assert!(bench.tables.alerts.is_empty(), "nothing was spent");
+    measures.cost = money("61");
+    bench.send(&Head::last(4), &[total(bucket(), 4, measures)]);
+    assert_eq!(bench.tables.states(), ["total fired 40 62"]);
+}
+
+#[test]
 fn a_set_that_is_gone_takes_its_cells_and_rows_with_it() {
     let bench = busy("");
     let mut fewer = rules("");

@@ -304,6 +304,11 @@ listen = "127.0.0.1:0"
         std::fs::read_to_string(self.directory.join(format!("{}{instance}.log", self.prefix))).unwrap_or_default()
     }
 
+    /// Waits until an instance has logged this.
+    pub fn await_log(&self, instance: &str, text: &str) {
+        await_true(Duration::from_secs(60), &format!("{instance} logs {text:?}"), || self.log(instance).contains(text));
+    }
+
     fn logs(&self) -> String {
         let mut all = String::new();
         for entry in std::fs::read_dir(&self.directory).unwrap().flatten() {

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use support::{Engine, Kafka, Process, Seeded, Site};
 
 const PARTITIONS: i32 = 3;
-const KILLS: usize = 6;
+const KILLS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(120);
 const ORDERLY: Duration = Duration::from_secs(25);
 
@@ -104,12 +104,13 @@ fn killed(site: &Site, input: &[Line]) {
     site.await_log("one", "partition taken over");
     for part in input.chunks(input.len().div_ceil(KILLS + 1)) {
         send(site, part);
-        std::thread::sleep(Duration::from_millis(random.next(1200)));
+        std::thread::sleep(Duration::from_millis(200 + random.next(1800)));
         one.kill();
         one = site.run("one");
     }
     site.await_offsets(input.len() as u64, PATIENCE);
     end(one);
+    assert!(site.log("one").matches("resumed from a snapshot").count() >= KILLS, "it was restored");
 }
 
 /// A third of the messages for one instance, a third for three, a third for two.
@@ -136,23 +137,28 @@ fn rescaled(site: &Site, input: &[Line]) {
 #[test]
 fn a_plain_a_killed_and_a_rescaled_run_give_the_golden_output() {
     let directory = tempfile::tempdir().unwrap();
-    let kafka = Kafka::start(directory.path());
+    let kafka = Kafka::start_without_registry(directory.path());
     let engine = Engine::start(directory.path());
     let input = input();
     let runs: [(&str, fn(&Site, &[Line])); 3] = [("plain", plain), ("killed", killed), ("rescaled", rescaled)];
-    let sites = runs.map(|(name, _)| site(directory.path(), name, &kafka, &engine));
-    std::thread::scope(|scope| {
-        for ((_, run), site) in runs.iter().zip(&sites) {
-            scope.spawn(|| run(site, &input));
-        }
+    let outputs = std::thread::scope(|scope| {
+        let (directory, kafka, engine, input) = (directory.path(), &kafka, &engine, &input);
+        let started = runs.map(|(name, run)| {
+            scope.spawn(move || {
+                let site = site(directory, name, kafka, engine);
+                run(&site, input);
+                output(&site)
+            })
+        });
+        started.map(|run| run.join().unwrap())
     });
     let path = file("output.tsv");
     if std::env::var("UPDATE_GOLDEN").is_ok_and(|value| value == "1") {
-        std::fs::write(&path, output(&sites[0])).unwrap();
+        std::fs::write(&path, &outputs[0]).unwrap();
     }
     let golden = std::fs::read_to_string(&path).unwrap();
-    for site in &sites {
-        assert_golden(&site.database, &output(site), &golden);
+    for ((run, _), output) in runs.iter().zip(&outputs) {
+        assert_golden(run, output, &golden);
     }
 }
 
@@ -167,9 +173,10 @@ fn output(site: &Site) -> String {
     let letters = support::outcome::dead_letters(site).into_iter();
     let letters: String = letters.map(|((partition, offset), letter)| format!("{partition}\t{offset}\t{}\n", letter.0)).collect();
     section("dead letters", &letters);
+    section("alerts", &site.query("SELECT rule, scope, period, threshold, level, state, id FROM alerts ORDER BY ALL"));
     let told = support::outcome::alerts(site).into_iter();
     let told: String = told.map(|(id, level, state)| format!("{id}\t{level}\t{state}\n")).collect();
-    section("alerts", &told);
+    section("alerts on the topic", &told);
     text
 }
 

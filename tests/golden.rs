@@ -89,6 +89,9 @@ fn end(process: Process) {
     assert_eq!(process.end(ORDERLY).code(), Some(0), "an orderly end");
 }
 
+/// Feeds a pipeline and runs it to the end.
+type Run = fn(&Site, &[Line]);
+
 fn plain(site: &Site, input: &[Line]) {
     let one = site.run("one");
     send(site, input);
@@ -140,7 +143,7 @@ fn a_plain_a_killed_and_a_rescaled_run_give_the_golden_output() {
     let kafka = Kafka::start_without_registry(directory.path());
     let engine = Engine::start(directory.path());
     let input = input();
-    let runs: [(&str, fn(&Site, &[Line])); 3] = [("plain", plain), ("killed", killed), ("rescaled", rescaled)];
+    let runs: [(&str, Run); 3] = [("plain", plain), ("killed", killed), ("rescaled", rescaled)];
     let outputs = std::thread::scope(|scope| {
         let (directory, kafka, engine, input) = (directory.path(), &kafka, &engine, &input);
         let started = runs.map(|(name, run)| {

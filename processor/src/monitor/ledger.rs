@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Included};
 
 use schemas::alert::{Alert, AlertState, Level, scope_text};
-use schemas::budget::{Budget, Threshold};
+use schemas::budget::Budget;
 use schemas::calendar::Window;
 use schemas::grouping::OTHER;
 use schemas::rollup::BudgetRow;
@@ -442,7 +442,7 @@ impl Ledger {
             spend.dirty = false;
             period.dirty_scopes -= 1;
             let budget = &rules.budgets[period.budget as usize];
-            let on = |(standing, threshold): (&Standing, &Threshold)| standing.is_on.then_some(threshold.level.name());
+            let highest = spend.standings.iter().zip(&budget.thresholds).rfind(|(standing, _)| standing.is_on);
             out.budget(&BudgetRow {
                 budget: &budget.name,
                 scope: if budget.per.is_empty() { "" } else { &spend.scope },
@@ -453,7 +453,7 @@ impl Ledger {
                 spent: spend.spent,
                 limit: budget.limit,
                 projection: projection(spend.spent, period.window.start, period.window.end, spend.frontier),
-                level: spend.standings.iter().zip(&budget.thresholds).filter_map(on).last().unwrap_or(""),
+                level: highest.map_or("", |(_, threshold)| threshold.level.name()),
                 revision: spend.revision,
             });
         }
@@ -493,26 +493,5 @@ fn about(budget: &Budget, scope: &str, period: &str, window: Window) -> Alert {
         recommendation: explanation::recommendation(Level::Info).to_owned(),
         permalink: None,
         repeat: 0,
-    }
-}
-
-impl Spend {
-    pub(super) fn new(series: SeriesId, scope: Box<str>) -> Self {
-        let never = Timestamp::from_micros(i64::MIN);
-        let sums = Sums::default();
-        let judged = Sums::default();
-        Spend {
-            series,
-            scope,
-            sums,
-            spent: Money::ZERO,
-            judged,
-            reached: Money::ZERO,
-            standings: Vec::new(),
-            reset: false,
-            dirty: false,
-            revision: 0,
-            frontier: never,
-        }
     }
 }

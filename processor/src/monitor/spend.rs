@@ -3,6 +3,7 @@
 use schemas::{Money, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::NEVER;
 use super::series::SeriesId;
 use super::standing::Standing;
 
@@ -33,6 +34,25 @@ pub(super) struct Spend {
     pub(super) revision: i64,
     /// How far the inputs were when it last changed.
     pub(super) frontier: Timestamp,
+}
+
+impl Spend {
+    /// Nothing spent yet.
+    pub(super) fn new(series: SeriesId, scope: Box<str>) -> Self {
+        Spend {
+            series,
+            scope,
+            sums: Sums::default(),
+            spent: Money::ZERO,
+            judged: Sums::default(),
+            reached: Money::ZERO,
+            standings: Vec::new(),
+            reset: false,
+            dirty: false,
+            revision: 0,
+            frontier: NEVER,
+        }
+    }
 }
 
 /// US dollars by the exchange rate that was in force when they were spent.

@@ -60,9 +60,9 @@ fn expected(rules: &MonitorRules, inputs: &[Vec<Event>]) -> BTreeSet<Told> {
             }
             let may = |left: Option<Bucket>| left.is_none_or(|left| left.plus(4) <= bucket);
             let highest = (0..states.len()).rev().find(|nth| is_over(*nth) && may(states[*nth].2));
-            for nth in 0..highest.map_or(0, |nth| nth + 1) {
-                if !std::mem::replace(&mut states[nth].0, true) {
-                    tell(nth, if nth == 0 { AlertState::Fired } else { AlertState::Escalated }, states[nth].1);
+            for (nth, state) in states.iter_mut().enumerate().take(highest.map_or(0, |nth| nth + 1)) {
+                if !std::mem::replace(&mut state.0, true) {
+                    tell(nth, if nth == 0 { AlertState::Fired } else { AlertState::Escalated }, state.1);
                 }
             }
         }

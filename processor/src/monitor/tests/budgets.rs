@@ -1,5 +1,7 @@
 //! Budgets: thresholds, periods, currencies, templates, credits.
 
+use std::collections::BTreeSet;
+
 use schemas::alert::{AlertState, Level};
 use schemas::calendar::Calendar;
 use schemas::rates::Rates;
@@ -209,11 +211,12 @@ struct Corrected {
     spent: Money,
     credited: Money,
     version: i64,
+    ids: BTreeSet<String>,
 }
 
 impl Corrected {
     fn new(budgets: &str) -> Self {
-        Corrected { bench: Bench::new(rules(budgets)), spent: Money::ZERO, credited: Money::ZERO, version: 0 }
+        Corrected { bench: Bench::new(rules(budgets)), spent: Money::ZERO, credited: Money::ZERO, version: 0, ids: BTreeSet::new() }
     }
 
     /// More of both, with everything before the quarter hour closed.
@@ -224,7 +227,11 @@ impl Corrected {
         let mut measures = spent(self.spent.checked_add(self.credited).unwrap(), at(T));
         (measures.credit, measures.events) = (self.credited, self.version as u64);
         self.bench.send(&Head::last(self.version).closing(quarter(closed).start()), &[total(bucket(), self.version, measures)]);
-        self.bench.tables.alerts.drain(..).map(|alert| format!("{} {} {}", alert.state, alert.threshold, alert.repeat)).collect()
+        let told = self.bench.tables.alerts.drain(..).map(|alert| {
+            assert!(self.ids.insert(alert.id()), "every alert has an id of its own");
+            format!("{} {} {}", alert.state, alert.threshold, alert.repeat)
+        });
+        told.collect()
     }
 
     /// Nothing more; everything before the quarter hour is closed.
@@ -282,8 +289,6 @@ fn each_threshold_is_left_by_itself_the_highest_first() {
 fn what_was_left_is_told_again_an_hour_later_and_its_id_is_another() {
     let mut day = Corrected::new(DAILY);
     day.send(0, "85", "0");
-    let first = Corrected::new(DAILY).bench.tables.alert_ids();
-    assert!(first.is_empty());
     day.send(0, "0", "10");
     assert_eq!(day.close(3), ["resolved 80 0"]);
     assert_eq!(day.send(3, "7", "0"), NONE, "reached again, in the same hour");

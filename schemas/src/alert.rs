@@ -49,7 +49,7 @@ pub enum AlertState {
     Fired,
     /// A higher threshold was reached.
     Escalated,
-    /// Spend fell below the lowest threshold again.
+    /// A threshold that was reached is not reached any more: spend was corrected.
     Resolved,
     /// A new period began after one with an alert.
     PeriodReset,
@@ -102,10 +102,12 @@ pub struct Alert {
     pub recommendation: String,
     /// Where to see it.
     pub permalink: Option<String>,
+    /// How often the same happened before: a threshold can be left and reached again. Only in the id.
+    pub repeat: u32,
 }
 
 impl Alert {
-    /// 32 hex digits, the same for the same rule, scope, period, threshold and state.
+    /// 32 hex digits, the same for the same rule, scope, period, threshold, state and repeat.
     pub fn id(&self) -> String {
         let mut bytes = Vec::with_capacity(128);
         put(&mut bytes, self.rule.as_bytes());
@@ -114,6 +116,9 @@ impl Alert {
         put(&mut bytes, &self.period_end.micros().to_le_bytes());
         put(&mut bytes, &self.threshold.units().to_le_bytes());
         put(&mut bytes, self.state.name().as_bytes());
+        if self.repeat > 0 {
+            put(&mut bytes, &self.repeat.to_le_bytes());
+        }
         format!("{:032x}", xxh3_128(&bytes))
     }
 
@@ -267,6 +272,7 @@ mod tests {
             explanation: "user_id=u-1 has spent 98 % of its \"day\"".to_owned(),
             recommendation: "look at the user's calls".to_owned(),
             permalink: None,
+            repeat: 0,
         }
     }
 
@@ -288,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn the_id_depends_on_rule_scope_period_threshold_and_state_alone() {
+    fn the_id_depends_on_rule_scope_period_threshold_state_and_repeat_alone() {
         let base = alert();
         for other in [
             Alert { rule: "x".to_owned(), ..base.clone() },
@@ -297,6 +303,7 @@ mod tests {
             Alert { period_end: base.period_end.plus(1), ..base.clone() },
             Alert { threshold: Money::from_units(1), ..base.clone() },
             Alert { state: AlertState::Fired, ..base.clone() },
+            Alert { repeat: 1, ..base.clone() },
         ] {
             assert_ne!(other.id(), base.id(), "{other:?}");
         }

@@ -154,7 +154,7 @@ pub struct BudgetRow<'a> {
     pub limit: Money,
     /// Expected at the end of the period; `None`: not known yet.
     pub projection: Option<Money>,
-    /// The highest level reached: empty, or one of an alert's levels.
+    /// The highest level that is reached now: empty, or one of an alert's levels.
     pub level: &'a str,
     /// Offset in the partials topic after the block that last changed it.
     pub revision: i64,

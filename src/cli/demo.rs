@@ -223,11 +223,11 @@ impl Demo<'_> {
                 println!("  {budget:<28} {scope:<20} {period:<18} {spent:>12} of {limit} {currency} {level}");
             }
         }
-        let alerts = self.query("SELECT count(), countIf(state = 'fired'), countIf(state = 'escalated'), countIf(state = 'period_reset') FROM cost_rhythm.alerts")?;
+        let alerts = self.query("SELECT count(), countIf(state = 'fired'), countIf(state = 'escalated'), countIf(state = 'resolved'), countIf(state = 'period_reset') FROM cost_rhythm.alerts")?;
         let counts: Vec<&str> = alerts.trim().split('\t').collect();
-        if let [all, fired, escalated, reset] = counts[..] {
+        if let [all, fired, escalated, resolved, reset] = counts[..] {
             println!(
-                "Alerts on the topic and in ClickHouse: {all} ({fired} fired, {escalated} escalated, {reset} reset with their period)"
+                "Alerts on the topic and in ClickHouse: {all} ({fired} fired, {escalated} escalated, {resolved} resolved, {reset} reset with their period)"
             );
         }
         let accounts = self.query("SELECT sum(offsets_in), sum(counted), sum(duplicate), sum(conflict), sum(late), sum(rejected), sum(skipped) FROM cost_rhythm.pipeline_accounts")?;

@@ -18,6 +18,7 @@ pub struct Kafka {
     directory: PathBuf,
     nodes: u64,
     pub brokers: String,
+    /// Empty: there is none.
     pub registry: String,
 }
 
@@ -44,18 +45,30 @@ impl Kafka {
 
     /// With so many brokers.
     pub fn start_nodes(directory: &Path, nodes: u64) -> Self {
+        Self::up(directory, nodes, &["--registry"])
+    }
+
+    /// Without a registry: in half the time.
+    pub fn start_without_registry(directory: &Path) -> Self {
+        Self::up(directory, 1, &[])
+    }
+
+    fn up(directory: &Path, nodes: u64, more: &[&str]) -> Self {
         let directory = directory.join("kafka");
         let output = script("kafka.sh")
-            .args(["up", "--registry", "--nodes", &nodes.to_string()])
+            .args(["up", "--nodes", &nodes.to_string()])
+            .args(more)
             .env("KAFKA_DIR", &directory)
             .env("KAFKA_PORT", "0")
             .env("REGISTRY_PORT", "0")
             .output()
             .unwrap();
         let text = succeed(&output, "kafka.sh up");
-        let value =
-            |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name} in {text}")).to_owned();
-        Kafka { directory, nodes, brokers: value("KAFKA_BROKERS="), registry: value("SCHEMA_REGISTRY_URL=") }
+        let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+        let brokers = value("KAFKA_BROKERS=").unwrap_or_else(|| panic!("KAFKA_BROKERS in {text}"));
+        let registry = value("SCHEMA_REGISTRY_URL=").unwrap_or_default();
+        assert_eq!(registry.is_empty(), more.is_empty(), "{text}");
+        Kafka { directory, nodes, brokers, registry }
     }
 
     /// The first broker's process.
@@ -302,6 +315,11 @@ listen = "127.0.0.1:0"
     /// What an instance has logged.
     pub fn log(&self, instance: &str) -> String {
         std::fs::read_to_string(self.directory.join(format!("{}{instance}.log", self.prefix))).unwrap_or_default()
+    }
+
+    /// Waits until an instance has logged this.
+    pub fn await_log(&self, instance: &str, text: &str) {
+        await_true(Duration::from_secs(60), &format!("{instance} logs {text:?}"), || self.log(instance).contains(text));
     }
 
     fn logs(&self) -> String {

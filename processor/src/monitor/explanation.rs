@@ -28,6 +28,17 @@ pub(super) fn crossed(
     text
 }
 
+/// A threshold that was reached is not reached any more.
+pub(super) fn left(budget: &Budget, threshold: &Threshold, scope: &str, period: &str, spent: Money) -> String {
+    let (who, limit, currency) = (who(budget, scope), budget.limit, budget.currency);
+    format!(
+        "After corrections {who} has spent {spent} {currency} of its {limit} {currency} for {period}: {} % of the limit. That is below the threshold of {} % ({} {currency}) again.",
+        percent(spent.checked_div(limit)),
+        percent(Some(threshold.share)),
+        threshold.amount,
+    )
+}
+
 /// What to do about it.
 pub(super) const fn recommendation(level: Level) -> &'static str {
     match level {

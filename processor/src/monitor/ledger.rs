@@ -7,8 +7,14 @@
 //! it are complete then, and it can only grow. So whether a threshold is ever reached is a function of the partitions' logs, and one is told at
 //! once while no input is more than a quarter hour ahead of the slowest.
 //!
-//! A threshold fires once per scope and period and stays fired. Limits: a scope that stands for several values (`__other__`) is
-//! not judged; what its partition counted longer than `retain` after the period's end is in the rollups only.
+//! A threshold that credits bring the spend below of is *left* when all inputs have closed the quarter hour that says so: its judged
+//! spend is final then. So the states of a threshold follow the final sums of the quarter hours, one after the other, and those are a
+//! function of the partitions' logs; that it is reached may be told before they are final, because they can only grow. Each threshold is
+//! told and left by itself, and not told again within the hour after it was left, unless a higher one is told. How often it was left
+//! before is part of the alert's id.
+//!
+//! Limits: a scope that stands for several values (`__other__`) is not judged; what its partition counted longer than `retain` after
+//! the period's end, and a credit that would enter the judged spend later than that, is in no judgement.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Included};
@@ -24,6 +30,7 @@ use super::period::Period;
 use super::series::{SeriesId, SeriesIndex};
 use super::slab::Slab;
 use super::spend::{Spend, Sums, projection};
+use super::standing::{QUIET, Standing, reached};
 use super::{MonitorEffects, MonitorRules, NEVER, explanation};
 
 /// Quarter hours after which a credit enters the judged spend. With two, the quarter hour that is open and the one after
@@ -52,6 +59,15 @@ pub(super) struct Moment {
     pub(super) closed: Timestamp,
     /// Closed by the most advanced input.
     pub(super) frontier: Timestamp,
+}
+
+/// The judged spend of a quarter hour.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    bucket: Bucket,
+    amount: Money,
+    /// What an alert about it says.
+    occurred_at: Timestamp,
 }
 
 /// The last quarter hour whose judged spend can be looked at.
@@ -156,13 +172,22 @@ impl Ledger {
         spend.spent = spend.sums.spent()?;
         let debit = delta.cost.checked_sub(delta.credit)?;
         for (amount, enters) in [(debit, entered), (delta.credit, entered.plus(CREDIT_DELAY))] {
-            if amount != Money::ZERO {
-                self.due.entry((enters, window.end, budget, at)).or_default().add(rate.per_usd, amount)?;
+            if amount == Money::ZERO {
+                continue;
+            }
+            if let Some(due) = self.entering((enters, window.end, budget, at), rules) {
+                due.add(rate.per_usd, amount)?;
             }
         }
         self.judge((slot, at), definition, entered, delta.last_event_at, moment)?;
         self.touch(slot, at, moment);
         Some(())
+    }
+
+    /// What enters then; `None`: its period has left the memory by then, in every run.
+    fn entering(&mut self, key: DueKey, rules: &MonitorRules) -> Option<&mut Sums> {
+        let (enters, end, ..) = key;
+        (enters.start() < end.plus(rules.retain_us)).then(|| self.due.entry(key).or_default())
     }
 
     fn period(&mut self, budget: u16, rules: &MonitorRules, window: Window) -> u32 {
@@ -188,7 +213,8 @@ impl Ledger {
         let (open, last) = (Bucket::of(moment.closed), judged_through(moment.closed));
         let period = self.periods.get(slot)?;
         let spend = period.scopes.get(at as usize)?;
-        if from > last || spend.fired as usize == budget.thresholds.len() {
+        let all_on = spend.standings.len() == budget.thresholds.len() && spend.standings.iter().all(|standing| standing.is_on);
+        if from > last || all_on {
             return Some(());
         }
         let mut sums = spend.judged.clone();
@@ -198,75 +224,117 @@ impl Ledger {
                 sums.merge(due)?;
             }
             if bucket >= from {
-                self.fire((slot, at), budget, sums.spent()?, occurred_at, moment);
+                self.fire((slot, at), budget, Look { bucket, amount: sums.spent()?, occurred_at }, moment);
             }
         }
         Some(())
     }
 
-    /// Fires the thresholds that `amount` reaches, the lowest first.
-    fn fire(&mut self, (slot, at): (u32, u32), budget: &Budget, amount: Money, occurred_at: Timestamp, moment: Moment) {
-        let Some(period) = self.periods.get_mut(slot) else { return };
+    /// Tells the thresholds that are reached and were not, the lowest first. Returns how many are reached.
+    fn fire(&mut self, (slot, at): (u32, u32), budget: &Budget, look: Look, moment: Moment) -> usize {
+        let Some(period) = self.periods.get_mut(slot) else { return 0 };
         let window = period.window;
         let spend = &mut period.scopes[at as usize];
-        let (before, fired_before) = (std::mem::replace(&mut spend.reached, amount), spend.fired);
-        let projected = projection(amount, window.start, window.end, moment.frontier);
-        while let Some(threshold) = budget.thresholds.get(spend.fired as usize).filter(|threshold| amount >= threshold.amount) {
-            let state = if spend.fired == 0 { AlertState::Fired } else { AlertState::Escalated };
-            spend.fired += 1;
+        let before = std::mem::replace(&mut spend.reached, look.amount);
+        let count = reached(&budget.thresholds, &spend.standings, look.bucket, look.amount);
+        if count > 0 && spend.standings.is_empty() {
+            spend.standings = vec![Standing::NEW; budget.thresholds.len()];
+        }
+        let projected = projection(look.amount, window.start, window.end, moment.frontier);
+        let mut has_fired = false;
+        for (nth, threshold) in budget.thresholds[..count].iter().enumerate() {
+            let standing = &mut spend.standings[nth];
+            if standing.is_on {
+                continue;
+            }
+            (standing.is_on, has_fired) = (true, true);
             self.alerts.push(Alert {
-                rule: budget.name.clone(),
-                scope: spend.scope.to_string(),
-                period: period.name.to_string(),
-                period_start: window.start,
-                period_end: window.end,
                 level: threshold.level,
-                state,
+                state: if nth == 0 { AlertState::Fired } else { AlertState::Escalated },
                 threshold: threshold.amount,
-                current: amount,
+                current: look.amount,
                 previous: before,
-                currency: budget.currency,
-                occurred_at,
+                occurred_at: look.occurred_at,
                 projection: projected,
-                explanation: explanation::crossed(budget, threshold, &spend.scope, &period.name, amount, projected),
+                explanation: explanation::crossed(budget, threshold, &spend.scope, &period.name, look.amount, projected),
                 recommendation: explanation::recommendation(threshold.level).to_owned(),
-                permalink: None,
+                repeat: standing.times_left,
+                ..about(budget, &spend.scope, &period.name, window)
             });
         }
-        if spend.fired > fired_before {
+        if has_fired {
             if window.end <= moment.closed {
                 self.tell_reset(slot, at, budget);
             }
             self.touch(slot, at, moment);
         }
+        count
+    }
+
+    /// Draws the consequences of a quarter hour's final judged spend.
+    fn conclude(&mut self, place: (u32, u32), rules: &MonitorRules, look: Look, moment: Moment) {
+        let Some(period) = self.periods.get(place.0) else { return };
+        let (budget, end) = (period.budget, period.window.end);
+        let definition = &rules.budgets[budget as usize];
+        if self.leave(place, definition, look, moment) {
+            // With nothing in it, but looked at: the spend may be back by then.
+            self.entering((look.bucket.plus(QUIET), end, budget, place.1), rules);
+        }
+        let count = self.fire(place, definition, look, moment);
+        let spend = self.periods.get_mut(place.0).and_then(|period| period.scopes.get_mut(place.1 as usize));
+        for standing in spend.into_iter().flat_map(|spend| spend.standings.iter_mut().take(count)) {
+            standing.is_confirmed = true;
+        }
+    }
+
+    /// Tells the thresholds that were reached and are not any more, the highest first. Are there any?
+    fn leave(&mut self, (slot, at): (u32, u32), budget: &Budget, look: Look, moment: Moment) -> bool {
+        let Some(period) = self.periods.get_mut(slot) else { return false };
+        let window = period.window;
+        let spend = &mut period.scopes[at as usize];
+        let mut has_left = false;
+        for (standing, threshold) in spend.standings.iter_mut().zip(&budget.thresholds).rev() {
+            if !standing.is_confirmed || look.amount >= threshold.amount {
+                continue;
+            }
+            self.alerts.push(Alert {
+                level: threshold.level,
+                state: AlertState::Resolved,
+                threshold: threshold.amount,
+                current: look.amount,
+                previous: spend.reached,
+                occurred_at: look.occurred_at,
+                projection: projection(look.amount, window.start, window.end, moment.frontier),
+                explanation: explanation::left(budget, threshold, &spend.scope, &period.name, look.amount),
+                repeat: standing.times_left,
+                ..about(budget, &spend.scope, &period.name, window)
+            });
+            let (times_left, quiet_before) = (standing.times_left.saturating_add(1), look.bucket.plus(QUIET));
+            *standing = Standing { is_on: false, is_confirmed: false, times_left, quiet_before };
+            has_left = true;
+        }
+        if has_left {
+            self.touch(slot, at, moment);
+        }
+        has_left
     }
 
     /// Once per scope and period in which something fired, when all inputs have closed it.
     fn tell_reset(&mut self, slot: u32, at: u32, budget: &Budget) {
         let Some(period) = self.periods.get_mut(slot) else { return };
         let spend = &mut period.scopes[at as usize];
-        if spend.fired == 0 || spend.reset {
+        if spend.reset || !spend.standings.iter().any(Standing::was_told) {
             return;
         }
         spend.reset = true;
         self.alerts.push(Alert {
-            rule: budget.name.clone(),
-            scope: spend.scope.to_string(),
-            period: period.name.to_string(),
-            period_start: period.window.start,
-            period_end: period.window.end,
-            level: Level::Info,
             state: AlertState::PeriodReset,
             // Part of the id: always the lowest, whatever fired.
             threshold: budget.thresholds.first().map_or(budget.limit, |threshold| threshold.amount),
-            current: Money::ZERO,
             previous: spend.spent,
-            currency: budget.currency,
             occurred_at: period.window.end,
-            projection: None,
             explanation: explanation::period_over(budget, &spend.scope, &period.name, spend.spent),
-            recommendation: explanation::recommendation(Level::Info).to_owned(),
-            permalink: None,
+            ..about(budget, &spend.scope, &period.name, period.window)
         });
     }
 
@@ -275,22 +343,10 @@ impl Ledger {
         let Some(period) = self.periods.get_mut(slot).filter(|period| !period.noticed) else { return };
         period.noticed = true;
         self.alerts.push(Alert {
-            rule: budget.name.clone(),
-            scope: scope_text([]),
-            period: period.name.to_string(),
-            period_start: period.window.start,
-            period_end: period.window.end,
             level: Level::Warning,
-            state: AlertState::Fired,
-            threshold: Money::ZERO,
-            current: Money::ZERO,
-            previous: Money::ZERO,
-            currency: budget.currency,
-            occurred_at: period.window.start,
-            projection: None,
             explanation: explanation::no_rate(budget, &period.name),
             recommendation: explanation::add_rate(budget),
-            permalink: None,
+            ..about(budget, &scope_text([]), &period.name, period.window)
         });
     }
 
@@ -315,13 +371,13 @@ impl Ledger {
         let overflow = |budget: u16| BudgetOverflow(format!("budget {}", rules.budgets[budget as usize].name));
         while let Some(first) = self.due.first_entry().filter(|entry| entry.key().0 < open) {
             let ((bucket, end, budget, at), due) = first.remove_entry();
-            // Its period has left the memory, if it is a credit that enters after the retention.
             let Some(slot) = self.by_end.get(&(end, budget)).copied() else { continue };
             let Some(spend) = self.periods.get_mut(slot).and_then(|period| period.scopes.get_mut(at as usize)) else { continue };
             spend.judged.merge(&due).ok_or_else(|| overflow(budget))?;
-            if bucket > judged {
+            // Else it was looked at, and reached nothing.
+            if bucket > judged || !spend.standings.is_empty() {
                 let amount = spend.judged.spent().ok_or_else(|| overflow(budget))?;
-                self.fire((slot, at), &rules.budgets[budget as usize], amount, bucket.end(), moment);
+                self.conclude((slot, at), rules, Look { bucket, amount, occurred_at: bucket.end() }, moment);
             }
         }
         let at_first = |bucket: Bucket| (bucket, NEVER, 0, 0);
@@ -386,7 +442,7 @@ impl Ledger {
             spend.dirty = false;
             period.dirty_scopes -= 1;
             let budget = &rules.budgets[period.budget as usize];
-            let level = (spend.fired as usize).checked_sub(1).and_then(|highest| budget.thresholds.get(highest));
+            let highest = spend.standings.iter().zip(&budget.thresholds).rfind(|(standing, _)| standing.is_on);
             out.budget(&BudgetRow {
                 budget: &budget.name,
                 scope: if budget.per.is_empty() { "" } else { &spend.scope },
@@ -397,7 +453,7 @@ impl Ledger {
                 spent: spend.spent,
                 limit: budget.limit,
                 projection: projection(spend.spent, period.window.start, period.window.end, spend.frontier),
-                level: level.map_or("", |threshold| threshold.level.name()),
+                level: highest.map_or("", |(_, threshold)| threshold.level.name()),
                 revision: spend.revision,
             });
         }
@@ -417,23 +473,25 @@ impl Ledger {
     }
 }
 
-impl Spend {
-    pub(super) fn new(series: SeriesId, scope: Box<str>) -> Self {
-        let never = Timestamp::from_micros(i64::MIN);
-        let sums = Sums::default();
-        let judged = Sums::default();
-        Spend {
-            series,
-            scope,
-            sums,
-            spent: Money::ZERO,
-            judged,
-            reached: Money::ZERO,
-            fired: 0,
-            reset: false,
-            dirty: false,
-            revision: 0,
-            frontier: never,
-        }
+/// An alert in which only what it is about is said.
+fn about(budget: &Budget, scope: &str, period: &str, window: Window) -> Alert {
+    Alert {
+        rule: budget.name.clone(),
+        scope: scope.to_owned(),
+        period: period.to_owned(),
+        period_start: window.start,
+        period_end: window.end,
+        level: Level::Info,
+        state: AlertState::Fired,
+        threshold: Money::ZERO,
+        current: Money::ZERO,
+        previous: Money::ZERO,
+        currency: budget.currency,
+        occurred_at: window.start,
+        projection: None,
+        explanation: String::new(),
+        recommendation: explanation::recommendation(Level::Info).to_owned(),
+        permalink: None,
+        repeat: 0,
     }
 }

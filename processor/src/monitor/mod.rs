@@ -16,7 +16,9 @@ mod rules;
 mod series;
 mod slab;
 mod snapshot;
+mod snapshot_v1;
 mod spend;
+mod standing;
 mod windows;
 
 use schemas::partial::{Block, BlockHeader, PartialCell};

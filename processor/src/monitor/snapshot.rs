@@ -9,18 +9,21 @@ use schemas::calendar::Window;
 use schemas::grouping::OTHER;
 use schemas::rollup::Granularity;
 use schemas::{Accounts, Bucket, GroupingSet, Measures, Money, Timestamp};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::input::{CellTable, HeldCell, Input};
 use super::period::Period;
 use super::series::SeriesId;
-use super::spend::{Spend, Sums, fired_before};
+use super::snapshot_v1;
+use super::spend::{Spend, Sums};
+use super::standing::{Standing, carried_over};
 use super::windows::{Row, WindowTable, window_of};
 use super::{Monitor, MonitorRules};
 use crate::state_bytes::{LazySeq, state_bytes};
 
 /// First byte of the state.
-pub const SNAPSHOT_VERSION: u8 = 1;
+pub const SNAPSHOT_VERSION: u8 = 2;
 
 /// Why bytes are no state of a monitor.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +31,7 @@ pub const SNAPSHOT_VERSION: u8 = 1;
 pub enum SnapshotError {
     /// Written by a newer program.
     #[error(
-        "monitor state has format version {0}, this program reads version {SNAPSHOT_VERSION}: run the version that wrote it, or a newer one"
+        "monitor state has format version {0}, this program reads versions 1 to {SNAPSHOT_VERSION}: run the version that wrote it, or a newer one"
     )]
     Version(u8),
     /// Not the state of a monitor.
@@ -41,33 +44,33 @@ pub enum SnapshotError {
 
 /// A state, written from borrowed parts without a copy of cells, rows and scopes, and read into owned ones.
 #[derive(Serialize, Deserialize)]
-struct State<'a, S, I, W, P, D> {
-    shard: i32,
-    position: i64,
-    closed: Timestamp,
-    frontier: Timestamp,
-    sets: Cow<'a, [GroupingSet]>,
-    series: S,
-    inputs: I,
-    windows: W,
+pub(super) struct State<'a, S, I, W, P, D, A> {
+    pub(super) shard: i32,
+    pub(super) position: i64,
+    pub(super) closed: Timestamp,
+    pub(super) frontier: Timestamp,
+    pub(super) sets: Cow<'a, [GroupingSet]>,
+    pub(super) series: S,
+    pub(super) inputs: I,
+    pub(super) windows: W,
     /// Window and row, by their position in here.
-    dirty_rows: Vec<(u32, u32)>,
-    budgets: Cow<'a, [Budget]>,
-    periods: P,
+    pub(super) dirty_rows: Vec<(u32, u32)>,
+    pub(super) budgets: Cow<'a, [Budget]>,
+    pub(super) periods: P,
     /// Period and scope, by their position in here.
-    dirty_scopes: Vec<(u32, u32)>,
-    due: D,
-    alerts: Cow<'a, [Alert]>,
+    pub(super) dirty_scopes: Vec<(u32, u32)>,
+    pub(super) due: D,
+    pub(super) alerts: A,
 }
 
 #[derive(Serialize, Deserialize)]
-struct SeriesState<'a> {
+pub(super) struct SeriesState<'a> {
     set: u16,
     values: Cow<'a, [Box<str>]>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct InputState<'a, T> {
+pub(super) struct InputState<'a, T> {
     topic: Cow<'a, str>,
     partition: i32,
     inputs: i32,
@@ -81,21 +84,21 @@ struct InputState<'a, T> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct CellTableState<C> {
+pub(super) struct CellTableState<C> {
     bucket: Bucket,
     generation: i64,
     cells: C,
 }
 
 #[derive(Serialize, Deserialize)]
-struct CellState {
+pub(super) struct CellState {
     series: u32,
     version: i64,
     measures: Measures,
 }
 
 #[derive(Serialize, Deserialize)]
-struct WindowState<R> {
+pub(super) struct WindowState<R> {
     granularity: Granularity,
     window: Window,
     departed: bool,
@@ -103,7 +106,7 @@ struct WindowState<R> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct RowState {
+pub(super) struct RowState {
     series: u32,
     generation: i64,
     revision: i64,
@@ -111,29 +114,29 @@ struct RowState {
 }
 
 #[derive(Serialize, Deserialize)]
-struct PeriodState<S> {
-    budget: u16,
-    window: Window,
-    noticed: bool,
-    departed: bool,
-    scopes: S,
+pub(super) struct PeriodState<S> {
+    pub(super) budget: u16,
+    pub(super) window: Window,
+    pub(super) noticed: bool,
+    pub(super) departed: bool,
+    pub(super) scopes: S,
 }
 
 #[derive(Serialize, Deserialize)]
-struct ScopeState<'a> {
-    series: u32,
-    scope: Cow<'a, str>,
-    sums: Cow<'a, Sums>,
-    judged: Cow<'a, Sums>,
-    reached: Money,
-    fired: u32,
-    reset: bool,
-    revision: i64,
-    frontier: Timestamp,
+pub(super) struct ScopeState<'a> {
+    pub(super) series: u32,
+    pub(super) scope: Cow<'a, str>,
+    pub(super) sums: Cow<'a, Sums>,
+    pub(super) judged: Cow<'a, Sums>,
+    pub(super) reached: Money,
+    pub(super) standings: Cow<'a, [Standing]>,
+    pub(super) reset: bool,
+    pub(super) revision: i64,
+    pub(super) frontier: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
-struct DueState<'a> {
+pub(super) struct DueState<'a> {
     bucket: Bucket,
     period_end: Timestamp,
     budget: u16,
@@ -141,11 +144,12 @@ struct DueState<'a> {
     sums: Cow<'a, Sums>,
 }
 
-type ReadSeries = SeriesState<'static>;
-type ReadInput = InputState<'static, Vec<CellTableState<Vec<CellState>>>>;
-type ReadWindow = WindowState<Vec<RowState>>;
-type ReadPeriod = PeriodState<Vec<ScopeState<'static>>>;
-type ReadState = State<'static, Vec<ReadSeries>, Vec<ReadInput>, Vec<ReadWindow>, Vec<ReadPeriod>, Vec<DueState<'static>>>;
+pub(super) type ReadSeries = SeriesState<'static>;
+pub(super) type ReadInput = InputState<'static, Vec<CellTableState<Vec<CellState>>>>;
+pub(super) type ReadWindow = WindowState<Vec<RowState>>;
+pub(super) type ReadPeriod = PeriodState<Vec<ScopeState<'static>>>;
+pub(super) type ReadState =
+    State<'static, Vec<ReadSeries>, Vec<ReadInput>, Vec<ReadWindow>, Vec<ReadPeriod>, Vec<DueState<'static>>, Vec<Alert>>;
 
 /// Numbers series by their first appearance.
 #[derive(Default)]
@@ -213,7 +217,7 @@ impl Monitor {
             periods: LazySeq(|| periods.iter().map(|period| period_state(period, numbering))),
             dirty_scopes: renumbered(&self.ledger.dirty, &period_slots),
             due: LazySeq(|| due.clone()),
-            alerts: (&self.ledger.alerts).into(),
+            alerts: &self.ledger.alerts,
         };
         state_bytes(SNAPSHOT_VERSION, &state).map_err(malformed)
     }
@@ -229,10 +233,8 @@ impl Monitor {
     /// [`SnapshotError`]
     pub fn restore(bytes: &[u8], rules: MonitorRules) -> Result<Self, SnapshotError> {
         let state: ReadState = match bytes.split_first() {
-            Some((&SNAPSHOT_VERSION, rest)) => match postcard::take_from_bytes(rest).map_err(malformed)? {
-                (state, []) => state,
-                (_, rest) => return Err(malformed(format!("{} bytes too many", rest.len()))),
-            },
+            Some((&SNAPSHOT_VERSION, rest)) => whole(rest)?,
+            Some((&snapshot_v1::VERSION, rest)) => snapshot_v1::read(rest)?,
             Some((version, _)) => return Err(SnapshotError::Version(*version)),
             None => return Err(malformed("empty")),
         };
@@ -251,7 +253,7 @@ impl Monitor {
                 monitor.ledger.due.insert((due.bucket, due.period_end, budget, due.scope), due.sums.into_owned());
             }
         }
-        monitor.ledger.alerts = state.alerts.into_owned();
+        monitor.ledger.alerts = state.alerts;
         for budget in 0..monitor.rules.budgets.len() as u16 {
             if !budgets.contains(&Some(budget)) {
                 monitor.start_budget(budget)?;
@@ -369,7 +371,7 @@ impl Monitor {
                     sums: scope.sums.into_owned(),
                     judged: scope.judged.into_owned(),
                     reached: scope.reached,
-                    fired: if old.thresholds == definition.thresholds { scope.fired } else { fired_before(old, scope.fired, definition) },
+                    standings: carried_over(old, &scope.standings, definition),
                     reset: scope.reset,
                     dirty: is_dirty.contains(&(number as u32, at as u32)),
                     revision: scope.revision,
@@ -469,7 +471,7 @@ fn scope_state<'a>(spend: &'a Spend, numbering: &Numbering) -> ScopeState<'a> {
         sums: Cow::Borrowed(&spend.sums),
         judged: Cow::Borrowed(&spend.judged),
         reached: spend.reached,
-        fired: spend.fired,
+        standings: (&spend.standings).into(),
         reset: spend.reset,
         revision: spend.revision,
         frontier: spend.frontier,
@@ -493,6 +495,14 @@ fn found(series: &[Option<SeriesId>], number: u32) -> Result<Option<SeriesId>, S
     series.get(number as usize).copied().ok_or_else(|| malformed(format!("series {number} of {}", series.len())))
 }
 
-fn malformed(reason: impl ToString) -> SnapshotError {
+/// A state and nothing behind it.
+pub(super) fn whole<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SnapshotError> {
+    match postcard::take_from_bytes(bytes).map_err(malformed)? {
+        (state, []) => Ok(state),
+        (_, rest) => Err(malformed(format!("{} bytes too many", rest.len()))),
+    }
+}
+
+pub(super) fn malformed(reason: impl ToString) -> SnapshotError {
     SnapshotError::Malformed(reason.to_string())
 }

@@ -1,10 +1,11 @@
 //! What one scope of a budget has spent in one period.
 
-use schemas::budget::Budget;
 use schemas::{Money, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::NEVER;
 use super::series::SeriesId;
+use super::standing::Standing;
 
 /// One unit of US dollars per US dollar.
 const ONE: Money = Money::from_whole(1);
@@ -24,8 +25,8 @@ pub(super) struct Spend {
     pub(super) judged: Sums,
     /// What was judged last, in the budget's currency.
     pub(super) reached: Money,
-    /// How many thresholds have fired, from the lowest.
-    pub(super) fired: u32,
+    /// One for each threshold of the budget, the lowest first; empty until one is reached.
+    pub(super) standings: Vec<Standing>,
     /// Has the period's end been told?
     pub(super) reset: bool,
     pub(super) dirty: bool,
@@ -33,6 +34,25 @@ pub(super) struct Spend {
     pub(super) revision: i64,
     /// How far the inputs were when it last changed.
     pub(super) frontier: Timestamp,
+}
+
+impl Spend {
+    /// Nothing spent yet.
+    pub(super) fn new(series: SeriesId, scope: Box<str>) -> Self {
+        Spend {
+            series,
+            scope,
+            sums: Sums::default(),
+            spent: Money::ZERO,
+            judged: Sums::default(),
+            reached: Money::ZERO,
+            standings: Vec::new(),
+            reset: false,
+            dirty: false,
+            revision: 0,
+            frontier: NEVER,
+        }
+    }
 }
 
 /// US dollars by the exchange rate that was in force when they were spent.
@@ -83,11 +103,4 @@ pub(super) fn projection(spent: Money, start: Timestamp, end: Timestamp, frontie
         return Some(spent);
     }
     spent.units().checked_mul(length).map(|product| Money::from_units(product / elapsed))
-}
-
-/// How many of the budget's thresholds stand for ones that have fired already under an earlier definition of it.
-pub(super) fn fired_before(earlier: &Budget, fired: u32, now: &Budget) -> u32 {
-    let old = &earlier.thresholds[..(fired as usize).min(earlier.thresholds.len())];
-    let known = |amount: Money| old.iter().any(|threshold| threshold.amount == amount);
-    now.thresholds.iter().take_while(|threshold| known(threshold.amount)).count() as u32
 }

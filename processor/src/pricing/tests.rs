@@ -203,6 +203,25 @@ fn an_adjustment_is_priced_by_its_signed_counts_or_its_signed_amount() {
 }
 
 #[test]
+fn a_void_is_the_exact_negation_of_its_call_by_the_book_that_was_in_force_when_that_occurred() {
+    let pricer = pricer(Prefer::Book);
+    let negated = Tokens { uncached_input: -1234, cache_read: -7, output: -89, reasoning: -5, ..Tokens::default() };
+    let counts = Tokens { uncached_input: 1234, cache_read: 7, output: 89, reasoning: 5, ..Tokens::default() };
+    // The later book has no price of what was read from the cache.
+    for (time, cache_read, cost) in [("2026-06-30T23:59:59.999999Z", 7, "0.0017047"), ("2026-07-01T00:00:00Z", 0, "0.003363")] {
+        let occurred_at = Timestamp::parse(time).unwrap();
+        let call = Event { occurred_at, tokens: Tokens { cache_read, ..counts }, ..event(Kind::Llm) };
+        let void = Event { occurred_at, tokens: Tokens { cache_read: -cache_read, ..negated }, ..event(Kind::Adjustment) };
+        let [call, void] = [&call, &void].map(|event| price_with(&pricer, event).unwrap());
+        assert_eq!(call.priced.cost.to_string(), cost);
+        assert_eq!(void.priced.cost, Money::from_units(-call.priced.cost.units()));
+        assert_eq!((void.price_version, void.status), (call.price_version, CostStatus::Priced));
+    }
+    let won = |text| price(&Event { tokens: Tokens::default(), amount: amount(text, "KRW"), ..event(Kind::Adjustment) }).0;
+    assert_eq!(won("-1"), format!("-{}", won("1")), "the 18th decimal is rounded the same way");
+}
+
+#[test]
 fn the_rules_hash_changes_with_the_preference() {
     assert_ne!(pricer(Prefer::Book).rules_hash(), pricer(Prefer::Reported).rules_hash());
     assert_ne!(pricer(Prefer::Book).rules_hash(), Pricer::without_prices().rules_hash());

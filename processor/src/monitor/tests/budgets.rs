@@ -1,8 +1,11 @@
 //! Budgets: thresholds, periods, currencies, templates, credits.
 
+use std::collections::BTreeSet;
+
+use schemas::alert::{AlertState, Level};
 use schemas::calendar::Calendar;
 use schemas::rates::Rates;
-use schemas::timestamp::{DAY_US, HOUR_US};
+use schemas::timestamp::{DAY_US, HOUR_US, MINUTE_US};
 use schemas::{Bucket, Money, Timestamp};
 
 use super::super::MonitorRules;
@@ -202,17 +205,146 @@ fn a_credit_is_shown_at_once_and_judged_two_quarter_hours_later() {
     }
 }
 
+/// A day's total whose first quarter hour has spent and had credited so much so far.
+struct Corrected {
+    bench: Bench,
+    spent: Money,
+    credited: Money,
+    version: i64,
+    ids: BTreeSet<String>,
+}
+
+impl Corrected {
+    fn new(budgets: &str) -> Self {
+        Corrected { bench: Bench::new(rules(budgets)), spent: Money::ZERO, credited: Money::ZERO, version: 0, ids: BTreeSet::new() }
+    }
+
+    /// More of both, with everything before the quarter hour closed.
+    fn send(&mut self, closed: u32, spent_more: &str, credited_more: &str) -> Vec<String> {
+        self.version += 1;
+        self.spent = self.spent.checked_add(money(spent_more)).unwrap();
+        self.credited = self.credited.checked_sub(money(credited_more)).unwrap();
+        let mut measures = spent(self.spent.checked_add(self.credited).unwrap(), at(T));
+        (measures.credit, measures.events) = (self.credited, self.version as u64);
+        self.bench.send(&Head::last(self.version).closing(quarter(closed).start()), &[total(bucket(), self.version, measures)]);
+        let told = self.bench.tables.alerts.drain(..).map(|alert| {
+            assert!(self.ids.insert(alert.id()), "every alert has an id of its own");
+            format!("{} {} {}", alert.state, alert.threshold, alert.repeat)
+        });
+        told.collect()
+    }
+
+    /// Nothing more; everything before the quarter hour is closed.
+    fn close(&mut self, closed: u32) -> Vec<String> {
+        self.send(closed, "0", "0")
+    }
+
+    fn level(&self) -> &str {
+        &self.bench.tables.budgets.values().next().unwrap().3
+    }
+}
+
+const NONE: [&str; 0] = [];
+
 #[test]
-fn what_has_fired_stays_fired_whatever_a_credit_takes_away() {
+fn a_threshold_is_left_exactly_below_its_amount_when_its_quarter_hour_is_closed() {
+    for (credit, left) in [("5", &NONE[..]), ("5.000000000000000001", &["resolved 80 0"][..])] {
+        let mut day = Corrected::new(DAILY);
+        assert_eq!(day.send(0, "85", "0"), ["fired 80 0"]);
+        assert_eq!(day.send(0, "0", credit), NONE);
+        assert_eq!(day.close(2), NONE, "the quarter hour at which the credit enters is open");
+        assert_eq!(day.level(), "warning");
+        assert_eq!(day.close(3), left);
+        assert_eq!(day.level(), if left.is_empty() { "warning" } else { "" });
+    }
+}
+
+#[test]
+fn what_is_left_is_explained() {
+    let mut day = Corrected::new(DAILY);
+    day.send(0, "85", "80");
+    day.version += 1;
+    day.bench.send(&Head::last(day.version).closing(quarter(3).start()), &[]);
+    let alert = day.bench.tables.alerts.pop().unwrap();
+    assert_eq!((alert.state, alert.current, alert.previous), (AlertState::Resolved, money("5"), money("85")));
+    assert_eq!((alert.level, alert.occurred_at), (Level::Warning, quarter(2).end()));
+    assert!(alert.explanation.starts_with("After corrections Budget llm-daily has spent 5 USD of its 100 USD"), "{}", alert.explanation);
+    assert!(alert.explanation.ends_with("below the threshold of 80 % (80 USD) again."), "{}", alert.explanation);
+    assert_eq!(alert.recommendation, "Nothing has to be done.");
+}
+
+#[test]
+fn each_threshold_is_left_by_itself_the_highest_first() {
+    let mut day = Corrected::new(DAILY);
+    assert_eq!(day.send(0, "100", "0"), ["fired 80 0", "escalated 95 0", "escalated 100 0"]);
+    day.send(0, "0", "10");
+    assert_eq!(day.close(3), ["resolved 100 0", "resolved 95 0"]);
+    assert_eq!(day.level(), "warning");
+    day.send(3, "0", "11");
+    assert_eq!(day.close(6), ["resolved 80 0"]);
+    assert_eq!(day.close(100), ["period_reset 80 0"], "something had fired in it");
+}
+
+#[test]
+fn what_was_left_is_told_again_an_hour_later_and_its_id_is_another() {
+    let mut day = Corrected::new(DAILY);
+    day.send(0, "85", "0");
+    day.send(0, "0", "10");
+    assert_eq!(day.close(3), ["resolved 80 0"]);
+    assert_eq!(day.send(3, "7", "0"), NONE, "reached again, in the same hour");
+    assert_eq!(day.close(4), NONE);
+    assert_eq!(day.close(5), ["fired 80 1"], "the quarter hour an hour later can be looked at, and nothing new is needed");
+    day.send(7, "0", "3");
+    assert_eq!(day.close(10), ["resolved 80 1"]);
+    assert_eq!(day.send(20, "1", "0"), ["fired 80 2"]);
+}
+
+#[test]
+fn an_escalation_passes_within_the_hour_and_takes_the_lower_ones_with_it() {
+    let mut day = Corrected::new(DAILY);
+    day.send(0, "85", "0");
+    day.send(0, "0", "10");
+    assert_eq!(day.close(3), ["resolved 80 0"]);
+    assert_eq!(day.send(3, "20", "0"), ["fired 80 1", "escalated 95 0"]);
+}
+
+#[test]
+fn what_is_told_before_its_quarter_hour_is_closed_is_not_left_by_the_one_before() {
     let mut bench = daily();
-    bench.send(&Head::last(1), &[total_of(1, "85")]);
-    let mut refunded = spent(money("5"), at(T));
-    (refunded.credit, refunded.events) = (money("-80"), 2);
-    bench.send(&Head::last(2), &[total(bucket(), 2, refunded)]);
-    bench.send(&Head::last(3).closing(quarter(3).end()), &[]);
-    (refunded.cost, refunded.events) = (money("20"), 3);
-    bench.send(&Head::last(4), &[total(bucket(), 4, refunded)]);
-    assert_eq!((shown(&bench), bench.tables.states().len()), (money("20"), 1));
+    let cost = |number: u32, version: i64, cost: &str| total(quarter(number), version, spent(money(cost), quarter(number).start()));
+    bench.send(&Head::last(1), &[cost(0, 1, "1"), cost(1, 1, "80")]);
+    assert_eq!(bench.tables.states(), ["total fired 80 81"]);
+    bench.send(&Head::last(2).closing(quarter(1).start()), &[]);
+    bench.send(&Head::last(3).closing(quarter(9).start()), &[]);
+    assert_eq!(bench.tables.states().len(), 1);
+}
+
+#[test]
+fn a_credit_that_enters_after_the_retention_leaves_nothing_however_far_is_closed_at_once() {
+    let end = at("2026-11-23T00:00:00Z");
+    // Counted 45 minutes after the day, it would enter an hour and a quarter after it: the retention is one hour.
+    for (minutes, alerts) in [(15, 3), (45, 2)] {
+        for steps in [1, 15] {
+            let mut day = Corrected::new(DAILY);
+            day.send(0, "85", "0");
+            day.version += 1;
+            day.bench.send(&Head::last(day.version).closing(end.plus(minutes * MINUTE_US)), &[]);
+            let mut measures = spent(money("5"), at(T));
+            (measures.credit, measures.events) = (money("-80"), 9);
+            day.version += 1;
+            let counted = Head::last(day.version).closing(end.plus(minutes * MINUTE_US));
+            day.bench.send(&counted, &[total(bucket(), day.version, measures)]);
+            for step in 1..=12 / steps {
+                day.version += 1;
+                let closed = end.plus((minutes + 15 * step * steps) * MINUTE_US);
+                day.bench.send(&Head::last(day.version).closing(closed), &[]);
+            }
+            day.version += 1;
+            day.bench.send(&Head::last(day.version).closing(end.plus(DAY_US)), &[]);
+            let told = day.bench.tables.alerts.iter().filter(|alert| alert.state == AlertState::Resolved).count();
+            assert_eq!(told, alerts - 2, "{minutes} {steps}");
+        }
+    }
 }
 
 #[test]

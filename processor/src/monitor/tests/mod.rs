@@ -1,6 +1,7 @@
 //! Tests of the monitor: blocks in, rows and alerts out.
 
 mod budgets;
+mod judgements;
 mod protocol;
 mod rows;
 mod snapshots;

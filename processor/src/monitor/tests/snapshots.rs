@@ -32,15 +32,68 @@ fn restored(bench: &Bench, budgets: &str) -> Bench {
     Bench { monitor, tables: bench.tables.clone(), offset: bench.offset }
 }
 
+const V1: &str = include_str!("../golden/snapshot_v1.hex");
+const V2: &str = include_str!("../golden/snapshot_v2.hex");
+
+fn two_budgets() -> String {
+    budget("all", "100", "") + &budget("each", "100", "per=[\"user_id\"]")
+}
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let hex = hex.trim();
+    (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect()
+}
+
+/// `busy`, a threshold of which was left; what was told of that is not flushed yet.
+fn corrected() -> Bench {
+    let mut bench = busy(&two_budgets());
+    let mut measures = spent(money("10"), at(T));
+    (measures.events, measures.credit) = (2, money("-51"));
+    bench.take(&Head::last(3), &[total(bucket(), 3, measures)]);
+    bench.take(&Head::last(4).closing(bucket().plus(3).start()), &[]);
+    bench
+}
+
 #[test]
 fn the_bytes_are_the_golden_ones() {
-    let budgets = budget("all", "100", "") + &budget("each", "100", "per=[\"user_id\"]");
-    let bench = busy(&budgets);
-    let hex: String = bench.monitor.snapshot().unwrap().iter().map(|b| format!("{b:02x}")).collect();
-    assert_eq!(hex, include_str!("../golden/snapshot_v1.hex").trim(), "a change needs a new SNAPSHOT_VERSION");
-    assert_eq!(SNAPSHOT_VERSION, 1);
-    let again = restored(&bench, &budgets).monitor.snapshot().unwrap();
-    assert_eq!(again, bench.monitor.snapshot().unwrap());
+    let bench = corrected();
+    let bytes = bench.monitor.snapshot().unwrap();
+    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(hex, V2.trim(), "a change needs a new SNAPSHOT_VERSION");
+    assert_eq!(SNAPSHOT_VERSION, 2);
+    let mut again = restored(&bench, &two_budgets());
+    assert_eq!(again.monitor.snapshot().unwrap(), bytes);
+    again.flush();
+    assert_eq!(again.tables.states().last().unwrap(), "total resolved 50 10");
+}
+
+#[test]
+fn a_state_of_version_1_is_read_and_goes_on() {
+    let monitor = Monitor::restore(&bytes_of(V1), rules(&two_budgets())).unwrap();
+    let busy = busy(&two_budgets());
+    assert_eq!(monitor.snapshot().unwrap(), busy.monitor.snapshot().unwrap());
+    let mut bench = Bench { monitor, ..busy };
+    let mut measures = spent(money("10"), at(T));
+    (measures.events, measures.credit) = (2, money("-51"));
+    bench.send(&Head::last(3), &[total(bucket(), 3, measures)]);
+    bench.send(&Head::last(4).closing(bucket().plus(3).start()), &[]);
+    assert_eq!(bench.tables.states().last().unwrap(), "total resolved 50 10");
+}
+
+#[test]
+fn alerts_that_a_state_of_version_1_holds_are_sent() {
+    let mut bench = busy(&two_budgets());
+    let alert = bench.tables.alerts.remove(0);
+    let mut bytes = bytes_of(V1);
+    assert_eq!(bytes.pop(), Some(0), "it holds none");
+    bytes.push(1);
+    // Without `repeat`, its last field.
+    let encoded = postcard::to_allocvec(&alert).unwrap();
+    bytes.extend(&encoded[..encoded.len() - 1]);
+    let mut monitor = Monitor::restore(&bytes, rules(&two_budgets())).unwrap();
+    bench.tables.alerts.clear();
+    monitor.flush(&mut bench.tables);
+    assert_eq!(bench.tables.alerts, [alert]);
 }
 
 #[test]
@@ -49,16 +102,24 @@ fn other_bytes_are_refused() {
     for length in 1..bytes.len() {
         assert!(matches!(Monitor::restore(&bytes[..length], rules("")), Err(SnapshotError::Malformed(_))), "{length} bytes");
     }
+    let old = bytes_of(V1);
+    for length in 1..old.len() {
+        assert!(matches!(Monitor::restore(&old[..length], rules("")), Err(SnapshotError::Malformed(_))), "{length} bytes");
+    }
     let longer = [&bytes[..], &[0]].concat();
     assert!(matches!(Monitor::restore(&longer, rules("")), Err(SnapshotError::Malformed(_))));
-    assert_eq!(Monitor::restore(&[9], rules("")).err(), Some(SnapshotError::Version(9)));
+    let newer = Monitor::restore(&[9], rules("")).unwrap_err();
+    assert_eq!(newer, SnapshotError::Version(9));
+    assert_eq!(
+        newer.to_string(),
+        "monitor state has format version 9, this program reads versions 1 to 2: run the version that wrote it, or a newer one"
+    );
 }
 
 /// Found by fuzzing: the row would have been written twice and counted down once too often.
 #[test]
 fn a_row_that_is_named_twice_is_refused() {
-    let hex = include_str!("found/row_dirty_twice.hex");
-    let bytes: Vec<u8> = (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect();
+    let bytes = bytes_of(include_str!("found/row_dirty_twice.hex"));
     let refused = Monitor::restore(&bytes, rules(&budget("b", "1", "per=[\"user_id\"]"))).unwrap_err();
     assert!(refused.to_string().contains("named twice"), "{refused}");
 }
@@ -105,6 +166,20 @@ fn other_thresholds_apply_to_what_was_spent_and_equal_ones_do_not_fire_again() {
     (measures.events, measures.cost, measures.credit) = (2, money("60.5"), money("-1"));
     bench.send(&Head::last(3), &[total(bucket(), 3, measures)]);
     assert_eq!(bench.tables.states(), ["total escalated 60 61.5"]);
+}
+
+#[test]
+fn a_new_threshold_below_the_others_fires_and_they_do_not_fire_again() {
+    let all = budget("all", "100", "");
+    let mut bench = restored(&busy(&all), &all.replace("thresholds=[", "thresholds=[{at=\"0.4\",level=\"info\"},"));
+    bench.tables.alerts.clear();
+    let mut measures = spent(money("60"), at(T));
+    (measures.events, measures.credit) = (2, money("-1"));
+    bench.send(&Head::last(3), &[total(bucket(), 3, measures)]);
+    assert!(bench.tables.alerts.is_empty(), "nothing was spent");
+    measures.cost = money("61");
+    bench.send(&Head::last(4), &[total(bucket(), 4, measures)]);
+    assert_eq!(bench.tables.states(), ["total fired 40 62"]);
 }
 
 #[test]

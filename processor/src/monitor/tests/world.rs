@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::alert::Alert;
+use schemas::alert::{Alert, AlertState, Level};
 use schemas::budget::Budget;
 use schemas::calendar::Calendar;
 use schemas::partial::{BlockBuilder, BlockHeader};
@@ -201,6 +201,11 @@ impl Tables {
 
     pub(super) fn states(&self) -> Vec<String> {
         self.alerts.iter().map(|alert| format!("{} {} {} {}", alert.scope, alert.state, alert.threshold, alert.current)).collect()
+    }
+
+    /// Id, level and state of every alert.
+    pub(super) fn told(&self) -> BTreeSet<(String, Level, AlertState)> {
+        self.alerts.iter().map(|alert| (alert.id(), alert.level, alert.state)).collect()
     }
 
     pub(super) fn alert_ids(&self) -> BTreeSet<String> {

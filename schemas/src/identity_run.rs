@@ -142,15 +142,22 @@ impl Directory {
 
     /// Numbers of the entries that may have this fingerprint: nearly always none when it is not in the run.
     pub fn candidates(&self, low: u64, high: u64) -> impl Iterator<Item = u64> {
-        let bucket = bucket_of(high, self.bits);
-        let (from, to) = (self.starts[bucket] as usize, self.starts[bucket + 1] as usize);
-        let tags = self.tags.get(from..to).unwrap_or_default();
-        tags.iter().zip(from as u64..).filter(move |(tag, _)| **tag == low as u16).map(|(_, entry)| entry)
+        let from = u64::from(*self.start_of(high));
+        self.tags_of(high).iter().zip(from..).filter(move |(tag, _)| **tag == low as u16).map(|(_, entry)| entry)
     }
 
     /// What a look-up reads first.
+    #[inline]
     pub fn start_of(&self, high: u64) -> &u32 {
         &self.starts[bucket_of(high, self.bits)]
+    }
+
+    /// What it reads then.
+    #[inline]
+    pub fn tags_of(&self, high: u64) -> &[u16] {
+        let bucket = bucket_of(high, self.bits);
+        let range = self.starts[bucket] as usize..self.starts[bucket + 1] as usize;
+        self.tags.get(range).unwrap_or_default()
     }
 }
 

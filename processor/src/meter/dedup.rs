@@ -274,6 +274,15 @@ impl Dedup {
         }
     }
 
+    /// Adds what a look-up in runs needs when it has what [`Dedup::prefetch`] has added.
+    #[inline]
+    pub(super) fn prefetch_tags(&self, fingerprint: u128, into: &mut Prefetches) {
+        let (_, high) = halves(fingerprint);
+        for run in &self.runs {
+            into.add_slice(run.directory().tags_of(high));
+        }
+    }
+
     /// Takes the identity of an event that is counted now.
     #[inline]
     pub(super) fn insert(&mut self, fingerprint: u128, meaning: u64, occurred_at: Timestamp) {

@@ -74,6 +74,7 @@ impl Meter {
         }
         prefetches.begin();
         for (event, found) in events.clone().zip(&mut *found) {
+            self.dedup.prefetch_tags(found.fingerprint, prefetches);
             found.ids = self.index.ids_of(event);
             found.ids.iter().for_each(|ids| self.index.prefetch_series(ids, prefetches));
         }

@@ -6,9 +6,8 @@
 //!
 //! Objects of one partition, below `STAGE/TOPIC/PARTITION/`:
 //! `snapshot-OFFSET.crs` (see [`crate::snapshot`]), `segment-FROM-TO.crd` (identities counted last) and `run-FROM-TO.cri` (all others, see
-//! [`crate::identity_runs`]). Writing a new snapshot never touches an
-//! older one; the last two are kept, and the segments and runs that they name. Contents are a function of the log, so that two owners
-//! who overlap write the same thing under the same name.
+//! [`schemas::identity_run`]). Writing a new snapshot never touches an older one; the last two are kept, and the segments and runs that they
+//! name. Contents are a function of the log, so that two owners who overlap write the same thing under the same name.
 //!
 //! Only the latest owner removes anything: `owner` names who has loaded last, and a former one that lives on (a zombie) would take away what
 //! the new one has written and not named in a snapshot yet. One who has looked at `owner` just before the new one came removes only what its own

@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::aws::AmazonS3ConfigKey;
 use object_store::azure::AzureConfigKey;
@@ -25,6 +26,9 @@ use url::Url;
 
 /// The object that a probe writes and removes again.
 const PROBE: &str = "cost-rhythm-probe";
+
+/// No write to a file goes on for so long after its last byte.
+const UNFINISHED_AGE: Duration = Duration::from_secs(3600);
 
 /// Where state is kept, and how that place is reached.
 #[derive(Clone, Debug)]
@@ -121,8 +125,31 @@ fn open_directory(location: &StateLocation<'_>) -> Result<Arc<dyn ObjectStore>, 
     }
     let path: PathBuf = location.base_dir.join(location.url.trim_start_matches("file://"));
     std::fs::create_dir_all(&path).map_err(|error| unusable(format!("cannot make {}: {error}", path.display())))?;
+    remove_unfinished(&path);
     let store = LocalFileSystem::new_with_prefix(&path).map_err(|error| unusable(error.to_string()))?;
     Ok(Arc::new(store.with_fsync(true)))
+}
+
+/// Removes what writes that were cut off have left: the store writes to `NAME#NUMBER` first, and lists no such file. One that somebody
+/// else is writing to just now is younger. What cannot be removed does no harm but take room.
+fn remove_unfinished(directory: &std::path::Path) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        if path.is_dir() {
+            remove_unfinished(&path);
+            continue;
+        }
+        let number = name.to_str().and_then(|name| name.rsplit_once('#')).map_or("", |(_, number)| number);
+        let is_unfinished = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        let age = entry.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|modified| modified.elapsed().ok());
+        if is_unfinished && age.is_some_and(|age| age >= UNFINISHED_AGE) {
+            match std::fs::remove_file(&path) {
+                Ok(()) => tracing::info!(path = %path.display(), "removed what a write that was cut off has left"),
+                Err(error) => tracing::warn!(path = %path.display(), %error, "a write that was cut off cannot be removed"),
+            }
+        }
+    }
 }
 
 /// The object stores that keep what snapshots need.
@@ -227,5 +254,25 @@ mod tests {
         std::fs::create_dir_all(directory.path().join("s").join(PROBE).join("x")).unwrap();
         let error = probe("s", &*store).await.unwrap_err().to_string();
         assert!(error.starts_with("CR-3105: state.url = \"s\"") && error.contains(PROBE), "{error}");
+    }
+
+    #[test]
+    fn what_a_write_that_was_cut_off_has_left_is_removed_after_an_hour() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("state/meter/in/0");
+        std::fs::create_dir_all(&place).unwrap();
+        let old = std::time::SystemTime::now() - UNFINISHED_AGE * 2;
+        for (name, is_old) in [("run-1.cri#1", true), ("run-2.cri#2", false), ("run-3.cri", true), ("notes#x", true)] {
+            let file = std::fs::File::create(place.join(name)).unwrap();
+            if is_old {
+                file.set_modified(old).unwrap();
+            }
+        }
+        let properties = BTreeMap::new();
+        let location = StateLocation { url: "state", base_dir: directory.path(), properties: &properties };
+        open(&location, []).unwrap();
+        let mut left: Vec<_> = std::fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort();
+        assert_eq!(left, ["notes#x", "run-2.cri#2", "run-3.cri"]);
     }
 }

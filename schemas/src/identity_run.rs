@@ -189,7 +189,13 @@ impl RunWriter {
     /// Of at most so many entries.
     pub fn new(at_most: u64) -> Self {
         let bits = bits_of(at_most);
-        let mut writer = RunWriter { bits, counts: vec![0; 1 << bits], tags: Vec::new(), bytes: Vec::new(), hash: Xxh3::new() };
+        let mut writer = RunWriter {
+            bits,
+            counts: vec![0; 1 << bits],
+            tags: Vec::with_capacity(at_most as usize),
+            bytes: Vec::new(),
+            hash: Xxh3::new(),
+        };
         writer.bytes.extend_from_slice(MAGIC);
         writer
     }

@@ -14,7 +14,7 @@ use processor::meter::{Fate, LookAhead, Meter, MeterPlace, MeterRules};
 use processor::pricing::Pricer;
 use runtime::io::SystemClock;
 use runtime::object_snapshots::{ObjectSnapshots, SnapshotPlace};
-use runtime::stage::{Segment, StageState};
+use runtime::stage::StageState;
 use runtime::store::{SnapshotStore, ToSave};
 use schemas::timestamp::DAY_US;
 use schemas::{Dimension, Event, GroupingSet, Kind, Timestamp, Tokens};
@@ -108,7 +108,6 @@ impl Bench {
         if self.meter.wants_sealing() && !self.saving {
             let body = self.meter.snapshot().unwrap();
             let segment = self.meter.take_segment();
-            let segment = Segment { bytes: segment.bytes, expires_day: segment.expires_day, is_sealed: segment.is_sealed };
             let (today, horizon_days) = (self.meter.watermark().micros() / DAY_US, self.meter.horizon_days());
             let state = StageState { body, segment: Some(segment), today, horizon_days };
             self.store.save(ToSave { offset: self.offset, is_final: false, state });

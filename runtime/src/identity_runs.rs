@@ -98,11 +98,11 @@ pub(crate) async fn open_known(
 ) -> Result<IdentityRun, Failure> {
     let beginning = GetOptions { range: Some((0..MAGIC.len() as u64).into()), ..GetOptions::default() };
     let found = store.get_opts(&path, beginning).await.map_err(|error| Failure::new("read", &path, &error))?;
-    let entries: Arc<dyn ReadRun> = match found.payload {
-        GetResultPayload::File(file, _) => Arc::new(FileRun { file, path }),
-        GetResultPayload::Stream(_) => Arc::new(ObjectRun { store: Arc::clone(store), path, handle: handle.clone() }),
+    let place = match found.payload {
+        GetResultPayload::File(file, _) => Place::File(file),
+        GetResultPayload::Stream(_) => Place::Bucket(Arc::clone(store), handle.clone()),
     };
-    Ok(IdentityRun::new(directory, entries))
+    Ok(IdentityRun::new(directory, Arc::new(StoredRun { path, place })))
 }
 
 /// Merges runs that follow one another, the oldest first, into one of the next level.
@@ -205,59 +205,52 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A run in a directory; the file is open, so that a look-up is one read and no more.
-struct FileRun {
-    file: File,
+/// Where a run's entries lie.
+struct StoredRun {
     path: Path,
+    place: Place,
 }
 
-impl fmt::Debug for FileRun {
+enum Place {
+    /// In a directory; the file is open, so that a look-up is one read and no more.
+    File(File),
+    /// In a bucket: a look-up is a request.
+    Bucket(Arc<dyn ObjectStore>, Handle),
+}
+
+impl fmt::Debug for StoredRun {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", self.path)
     }
 }
 
-impl ReadRun for FileRun {
+impl ReadRun for StoredRun {
     fn read(&self, entry: u64) -> Result<[u8; ENTRY_BYTES], ReadError> {
-        let mut bytes = [0; ENTRY_BYTES];
-        match self.file.read_exact_at(&mut bytes, position_of(entry)) {
-            Ok(()) => Ok(bytes),
-            Err(error) => Err(ReadError { text: format!("cannot read {}: {error}", self.path), is_lasting: true }),
+        let (from, lasting) = (position_of(entry), |text| ReadError { text, is_lasting: true });
+        match &self.place {
+            Place::File(file) => {
+                let mut bytes = [0; ENTRY_BYTES];
+                let read = file.read_exact_at(&mut bytes, from);
+                read.map(|()| bytes).map_err(|error| lasting(format!("cannot read {}: {error}", self.path)))
+            }
+            Place::Bucket(store, handle) => {
+                let bytes = handle.block_on(store.get_range(&self.path, from..from + ENTRY_BYTES as u64)).map_err(|error| {
+                    let failure = Failure::new("read", &self.path, &error);
+                    ReadError { is_lasting: failure.is_lasting, text: failure.text }
+                })?;
+                bytes[..].try_into().map_err(|_| lasting(format!("{} is too short", self.path)))
+            }
         }
     }
 }
 
-/// A run in a bucket: a look-up is a request.
-struct ObjectRun {
-    store: Arc<dyn ObjectStore>,
-    path: Path,
-    handle: Handle,
-}
-
-impl fmt::Debug for ObjectRun {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.path)
-    }
-}
-
-impl ReadRun for ObjectRun {
-    fn read(&self, entry: u64) -> Result<[u8; ENTRY_BYTES], ReadError> {
-        let range = position_of(entry)..position_of(entry + 1);
-        let bytes = self.handle.block_on(self.store.get_range(&self.path, range)).map_err(|error| {
-            let failure = Failure::new("read", &self.path, &error);
-            ReadError { is_lasting: failure.is_lasting, text: failure.text }
-        })?;
-        bytes[..].try_into().map_err(|_| ReadError { text: format!("{} is too short", self.path), is_lasting: true })
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use object_store::memory::InMemory;
 
     use super::*;
 
-    fn identity(number: u64, day: u16) -> Identity {
+    pub(crate) fn identity(number: u64, day: u16) -> Identity {
         let mixed = xxhash_rust::xxh3::xxh3_128(&number.to_le_bytes());
         Identity { low: mixed as u64, high: (mixed >> 64) as u64, value: number << 16 | u64::from(day) }
     }

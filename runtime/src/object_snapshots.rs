@@ -21,7 +21,7 @@ use std::time::Duration;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use schemas::Timestamp;
-use schemas::identity_run::{Directory, IdentityRun, position_of};
+use schemas::identity_run::{Directory, IdentityRun, Segment, position_of};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::oneshot::{Receiver, Sender, channel};
@@ -31,7 +31,6 @@ use crate::identity_runs::{self, Horizon, run_name};
 use crate::io::{Clock, IoError};
 use crate::snapshot::{RunRef, SegmentRef, SnapshotHead, decode, encode};
 use crate::snapshot_watch::{self, SnapshotWatch};
-use crate::stage::Segment;
 use crate::store::{Holdings, Loaded, Saved, SnapshotStore, ToSave};
 
 /// Snapshots kept.
@@ -91,18 +90,23 @@ struct Patience {
 }
 
 impl Patience {
-    /// Returns when the attempt that ended with `error` may be repeated.
+    /// Repeats an attempt until it succeeds.
     ///
     /// # Errors
-    /// The text of `error`, when repeating it is no use or nobody waits for it.
-    async fn bear(&self, error: Failure) -> Result<(), String> {
-        if error.is_lasting || self.asker.is_closed() {
-            return Err(error.text);
+    /// The text of the last failure, when repeating it is no use or nobody waits for it.
+    async fn repeat<T, F: Future<Output = Result<T, Failure>>>(&self, attempt: impl Fn() -> F) -> Result<T, String> {
+        loop {
+            let failure = match attempt().await {
+                Ok(done) => return Ok(done),
+                Err(failure) => failure,
+            };
+            if failure.is_lasting || self.asker.is_closed() {
+                return Err(failure.text);
+            }
+            tracing::warn!(reason = failure.text, "a snapshot cannot be written yet, it is tried again");
+            self.watch.update(|figures| figures.trouble = Some(failure.text));
+            tokio::time::sleep(PAUSE).await;
         }
-        tracing::warn!(reason = error.text, "a snapshot cannot be written yet, it is tried again");
-        self.watch.update(|figures| figures.trouble = Some(error.text));
-        tokio::time::sleep(PAUSE).await;
-        Ok(())
     }
 
     fn answer(self, outcome: Result<Written, String>) {
@@ -267,10 +271,7 @@ impl Objects {
     }
 
     async fn put(&self, name: &str, payload: PutPayload, patience: &Patience) -> Result<(), String> {
-        while let Err(failure) = self.put_once(name, payload.clone()).await {
-            patience.bear(failure).await?;
-        }
-        Ok(())
+        patience.repeat(|| self.put_once(name, payload.clone())).await
     }
 
     async fn put_once(&self, name: &str, payload: PutPayload) -> Result<(), Failure> {
@@ -397,22 +398,18 @@ impl Objects {
         horizon: Horizon,
         patience: &Patience,
     ) -> Result<u64, String> {
-        let from = runs.last().map_or(0, |(run, _)| run.upto);
-        let (bytes, run, directory) = identity_runs::run_of(&sealed.bytes, from, offset, sealed.expires_day);
+        let end_of = |runs: &[OpenRun]| runs.last().map_or(0, |(run, _)| run.upto);
+        let (bytes, run, directory) = identity_runs::run_of(&sealed.bytes, end_of(runs), offset, sealed.expires_day);
         drop(sealed);
         let mut written = bytes.len() as u64;
         self.put(&run.name, bytes.into(), patience).await?;
         runs.push(self.opened(run, directory, patience).await?);
         while let Some(at) = identity_runs::to_merge(runs.iter().map(|(run, _)| run)) {
             let parts: Vec<(Path, RunRef)> = runs[at..].iter().map(|(run, _)| (self.path(&run.name), run.clone())).collect();
-            let name = run_name(at.checked_sub(1).map_or(0, |before| runs[before].0.upto), offset);
+            let name = run_name(end_of(&runs[..at]), offset);
             let path = self.path(&name);
-            let (run, directory) = loop {
-                match identity_runs::merge(&*self.store, &parts, (&path, name.clone()), horizon).await {
-                    Ok(merged) => break merged,
-                    Err(failure) => patience.bear(failure).await?,
-                }
-            };
+            let merge = || identity_runs::merge(&*self.store, &parts, (&path, name.clone()), horizon);
+            let (run, directory) = patience.repeat(merge).await?;
             written += position_of(run.entries) + Directory::size(run.entries);
             runs.truncate(at);
             runs.push(self.opened(run, directory, patience).await?);
@@ -422,12 +419,9 @@ impl Objects {
 
     async fn opened(&self, run: RunRef, directory: Directory, patience: &Patience) -> Result<OpenRun, String> {
         let directory = Arc::new(directory);
-        loop {
-            match identity_runs::open_known(&self.store, self.path(&run.name), Arc::clone(&directory), &self.handle).await {
-                Ok(opened) => return Ok((run, opened)),
-                Err(failure) => patience.bear(failure).await?,
-            }
-        }
+        let open = || identity_runs::open_known(&self.store, self.path(&run.name), Arc::clone(&directory), &self.handle);
+        let opened = patience.repeat(open).await?;
+        Ok((run, opened))
     }
 
     /// Joins the new bytes with the last segments as long as those are not more than twice as large: so there are only
@@ -436,12 +430,7 @@ impl Objects {
         let (mut parts, mut size, mut first, mut expires) = (vec![new], 0, None, i64::MIN);
         size += parts[0].len() as u64;
         while let Some(last) = segments.pop_if(|last| last.bytes <= 2 * size) {
-            loop {
-                match self.get(&last.name).await {
-                    Ok(bytes) => break parts.push(bytes),
-                    Err(failure) => patience.bear(failure).await?,
-                }
-            }
+            parts.push(patience.repeat(|| self.get(&last.name)).await?);
             size += last.bytes;
             expires = expires.max(last.expires_day);
             first = last.name.get(8..28).and_then(|text| text.parse().ok());
@@ -483,9 +472,9 @@ fn snapshot_name(offset: i64) -> String {
 #[cfg(test)]
 mod tests {
     use object_store::local::LocalFileSystem;
-    use schemas::identity_run::Identity;
 
     use super::*;
+    use crate::identity_runs::tests::identity;
     use crate::io::SystemClock;
     use crate::stage::StageState;
 
@@ -604,14 +593,9 @@ mod tests {
         assert!(open(directory.path(), runtime.handle()).load().unwrap().newest.is_none());
     }
 
-    fn identity(number: u64) -> Identity {
-        let mixed = xxhash_rust::xxh3::xxh3_128(&number.to_le_bytes());
-        Identity { low: mixed as u64, high: (mixed >> 64) as u64, value: number << 16 | 5 }
-    }
-
     /// A snapshot that seals `identities`, and what its runs find of all up to `upto`.
     fn seal(store: &mut ObjectSnapshots, offset: i64, identities: std::ops::Range<u64>) -> Vec<IdentityRun> {
-        let bytes = identities.flat_map(|number| identity(number).to_bytes()).collect();
+        let bytes = identities.flat_map(|number| identity(number, 5).to_bytes()).collect();
         let segment = Some(Segment { bytes, expires_day: 41, is_sealed: true });
         store.save(ToSave { offset, is_final: false, state: StageState { body: vec![1], segment, today: 5, horizon_days: 36 } });
         loop {
@@ -624,7 +608,7 @@ mod tests {
 
     fn found(runs: &[IdentityRun], numbers: std::ops::Range<u64>) -> usize {
         let is_found = |number: &u64| {
-            let wanted = identity(*number);
+            let wanted = identity(*number, 5);
             runs.iter().any(|run| run.find(wanted.low, wanted.high, &mut 0).unwrap() == Some(wanted))
         };
         numbers.filter(is_found).count()

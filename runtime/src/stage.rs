@@ -1,7 +1,7 @@
 //! What a stage is: a deterministic fold over one log partition.
 
 use schemas::Timestamp;
-use schemas::identity_run::IdentityRun;
+use schemas::identity_run::{IdentityRun, Segment};
 
 use crate::io::{Message, OutRecord, RowBatch};
 
@@ -31,17 +31,6 @@ pub struct StageError {
     pub code: &'static str,
     /// What was found, where, and the remedy.
     pub text: String,
-}
-
-/// Identities for a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segment {
-    /// Entries end to end, see [`schemas::identity_run`]; segments may be joined end to end.
-    pub bytes: Vec<u8>,
-    /// It can be dropped when the stage's `today` is beyond this day number.
-    pub expires_day: i64,
-    /// Are these all that are not in a run, and shall become one? Else they are those since the last snapshot.
-    pub is_sealed: bool,
 }
 
 /// A stage's state.

@@ -77,6 +77,17 @@ impl Identity {
     }
 }
 
+/// Identities that are in no run yet, for a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Entries end to end, in any order; segments may be joined end to end.
+    pub bytes: Vec<u8>,
+    /// The day number of event time after which none of them counts.
+    pub expires_day: i64,
+    /// Are these all that are not in a run, and shall become one? Else they are those since the last snapshot.
+    pub is_sealed: bool,
+}
+
 /// Where entry number `entry` begins in its object.
 pub fn position_of(entry: u64) -> u64 {
     MAGIC.len() as u64 + entry * ENTRY_BYTES as u64

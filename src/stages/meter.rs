@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 use ingest::codec::{Decoded, Decoder};
-use processor::meter::{Fate, IdentitySegment, LookAhead, Meter, MeterError, MeterPlace, MeterRules};
+use processor::meter::{Fate, LookAhead, Meter, MeterError, MeterPlace, MeterRules};
 use processor::pricing::{PricedEvent, Pricer};
 use runtime::invariant::Invariant;
 use runtime::io::{Message, OutRecord, OutTopic, Table};
-use runtime::stage::{Segment, StageState};
+use runtime::stage::StageState;
 use runtime::store::Loaded;
 use runtime::{Effects, Stage, StageError, Taken};
 use schemas::identity_run::IdentityRun;
@@ -274,8 +274,7 @@ impl Stage for MeterStage {
 
     fn state(&mut self) -> Result<StageState, StageError> {
         let body = self.meter.snapshot().map_err(|error| StageError { code: "CR-1007", text: error.to_string() })?;
-        let IdentitySegment { bytes, expires_day, is_sealed } = self.meter.take_segment();
-        let segment = (is_sealed || !bytes.is_empty()).then_some(Segment { bytes, expires_day, is_sealed });
+        let segment = Some(self.meter.take_segment()).filter(|segment| segment.is_sealed || !segment.bytes.is_empty());
         Ok(StageState { body, segment, today: self.meter.watermark().micros() / DAY_US, horizon_days: self.meter.horizon_days() })
     }
 

@@ -5,7 +5,7 @@
 //! looked up in. What a look-up answers is a function of the log; when tables are sealed is not, and changes nothing.
 
 use schemas::Timestamp;
-use schemas::identity_run::{ENTRY_BYTES, Identity, IdentityRun, ReadError};
+use schemas::identity_run::{ENTRY_BYTES, Identity, IdentityRun, ReadError, Segment};
 use schemas::timestamp::DAY_US;
 
 use crate::prefetch::Prefetches;
@@ -136,17 +136,6 @@ pub(super) enum Seen {
     Same,
     /// Counted with another meaning.
     Other,
-}
-
-/// Identities for a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdentitySegment {
-    /// Entries end to end.
-    pub bytes: Vec<u8>,
-    /// The day of event time after which none of them counts.
-    pub expires_day: i64,
-    /// Are these all that are not in a run, and shall become one? Else they are those counted since the last segment.
-    pub is_sealed: bool,
 }
 
 /// The identities counted within the horizon.
@@ -319,11 +308,11 @@ impl Dedup {
 
     /// For a snapshot: the entries since the last call, or, when there are many in memory, all of these; what is sealed here is to be
     /// given back as a run, with [`Dedup::stored`], before the next call.
-    pub(super) fn take_segment(&mut self, watermark: Timestamp) -> IdentitySegment {
+    pub(super) fn take_segment(&mut self, watermark: Timestamp) -> Segment {
         let appended = std::mem::take(&mut self.appended);
         let appended_day = std::mem::take(&mut self.appended_day);
         if !self.wants_sealing() {
-            return IdentitySegment { bytes: appended, expires_day: appended_day + self.horizon_days, is_sealed: false };
+            return Segment { bytes: appended, expires_day: appended_day + self.horizon_days, is_sealed: false };
         }
         self.sealed = std::mem::take(&mut self.recent);
         let mut bytes = Vec::with_capacity(self.sealed.len * ENTRY_BYTES);
@@ -333,7 +322,7 @@ impl Dedup {
             expires_day = expires_day.max(entry.day(today) + horizon_days);
             bytes.extend_from_slice(&entry.to_bytes());
         }
-        IdentitySegment { bytes, expires_day, is_sealed: true }
+        Segment { bytes, expires_day, is_sealed: true }
     }
 
     /// What was taken last is now stored, what was sealed among these runs, oldest first.
@@ -422,7 +411,7 @@ mod tests {
     }
 
     /// A run of a sealed segment, in memory.
-    fn run_of(segment: &IdentitySegment) -> IdentityRun {
+    fn run_of(segment: &Segment) -> IdentityRun {
         #[derive(Debug)]
         struct InMemory(Vec<Identity>);
         impl ReadRun for InMemory {

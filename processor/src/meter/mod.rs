@@ -21,7 +21,6 @@ use schemas::{Accounts, Bucket, Dimension, Event, Outcome, Reason, Rejection, Ti
 
 use self::bucket_table::BucketTable;
 use self::cell::Increment;
-pub use self::dedup::IdentitySegment;
 use self::dedup::{Dedup, Seen};
 pub use self::look_ahead::LookAhead;
 use self::look_ahead::Prepared;

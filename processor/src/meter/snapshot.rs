@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use schemas::identity_run::IdentityRun;
+use schemas::identity_run::{IdentityRun, Segment};
 use schemas::{Accounts, Bucket, Measures, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::bucket_table::BucketTable;
-use super::dedup::IdentitySegment;
 use super::{Meter, MeterPlace, MeterRules};
 use crate::pricing::Pricer;
 use crate::state_bytes::{LazySeq, state_bytes};
@@ -115,7 +114,7 @@ impl Meter {
     }
 
     /// Identities for the snapshot. What is sealed is to be given back with [`Meter::stored`] before the next call.
-    pub fn take_segment(&mut self) -> IdentitySegment {
+    pub fn take_segment(&mut self) -> Segment {
         self.dedup.take_segment(self.watermark)
     }
 

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use object_store::ObjectStore;
 use runtime::io::SystemClock;
 use runtime::object_snapshots::{ObjectSnapshots, SnapshotPlace};
-use runtime::stage::{Segment, StageState};
+use runtime::stage::StageState;
 use runtime::state_store::{StateLocation, StateStoreError, open, probe};
 use runtime::store::{SnapshotStore, ToSave};
-use schemas::identity_run::Identity;
+use schemas::identity_run::{Identity, Segment};
 use tokio::runtime::Runtime;
 
 use server::{Proxy, Server};

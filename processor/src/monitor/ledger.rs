@@ -75,6 +75,11 @@ fn judged_through(closed: Timestamp) -> Bucket {
     Bucket::of(closed).plus(CREDIT_DELAY - 1)
 }
 
+/// Is a period that ends at `end` still judged at this quarter hour? Later it has left the memory, in a run that closes slowly.
+fn is_judged(bucket: Bucket, end: Timestamp, rules: &MonitorRules) -> bool {
+    bucket.start() < end.plus(rules.retain_us)
+}
+
 /// The sum of a budget does not fit; says whose.
 #[derive(Debug)]
 pub(super) struct BudgetOverflow(pub(super) String);
@@ -179,7 +184,7 @@ impl Ledger {
                 due.add(rate.per_usd, amount)?;
             }
         }
-        self.judge((slot, at), definition, entered, delta.last_event_at, moment)?;
+        self.judge((slot, at), rules, entered, delta.last_event_at, moment)?;
         self.touch(slot, at, moment);
         Some(())
     }
@@ -187,7 +192,7 @@ impl Ledger {
     /// What enters then; `None`: its period has left the memory by then, in every run.
     fn entering(&mut self, key: DueKey, rules: &MonitorRules) -> Option<&mut Sums> {
         let (enters, end, ..) = key;
-        (enters.start() < end.plus(rules.retain_us)).then(|| self.due.entry(key).or_default())
+        is_judged(enters, end, rules).then(|| self.due.entry(key).or_default())
     }
 
     fn period(&mut self, budget: u16, rules: &MonitorRules, window: Window) -> u32 {
@@ -209,9 +214,10 @@ impl Ledger {
     }
 
     /// Looks at the judged spend of the quarter hours from `from` on, as far as that can be done yet.
-    fn judge(&mut self, (slot, at): (u32, u32), budget: &Budget, from: Bucket, occurred_at: Timestamp, moment: Moment) -> Option<()> {
+    fn judge(&mut self, (slot, at): (u32, u32), rules: &MonitorRules, from: Bucket, occurred_at: Timestamp, moment: Moment) -> Option<()> {
         let (open, last) = (Bucket::of(moment.closed), judged_through(moment.closed));
         let period = self.periods.get(slot)?;
+        let budget = &rules.budgets[period.budget as usize];
         let spend = period.scopes.get(at as usize)?;
         let all_on = spend.standings.len() == budget.thresholds.len() && spend.standings.iter().all(|standing| standing.is_on);
         if from > last || all_on {
@@ -219,7 +225,8 @@ impl Ledger {
         }
         let mut sums = spend.judged.clone();
         let (end, number) = (period.window.end, period.budget);
-        for bucket in (open.number()..=last.number()).map(Bucket::from_number) {
+        let buckets = (open.number()..=last.number()).map(Bucket::from_number);
+        for bucket in buckets.take_while(|bucket| is_judged(*bucket, end, rules)) {
             if let Some(due) = self.due.get(&(bucket, end, number, at)) {
                 sums.merge(due)?;
             }
@@ -384,7 +391,7 @@ impl Ledger {
         let opened: Vec<DueKey> = self.due.range(at_first(judged.plus(1))..at_first(last.plus(1))).map(|(key, _)| *key).collect();
         for (bucket, end, budget, at) in opened {
             let Some(slot) = self.by_end.get(&(end, budget)).copied() else { continue };
-            let looked = self.judge((slot, at), &rules.budgets[budget as usize], bucket, bucket.end(), moment);
+            let looked = self.judge((slot, at), rules, bucket, bucket.end(), moment);
             looked.ok_or_else(|| overflow(budget))?;
         }
         Ok(())

@@ -17,7 +17,7 @@ use schemas::identity_run::{
 use tokio::runtime::Handle;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use crate::object_snapshots::Failure;
+use crate::patience::Failure;
 use crate::snapshot::RunRef;
 
 /// Runs that are merged into one.

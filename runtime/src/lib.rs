@@ -8,6 +8,7 @@ mod identity_runs;
 pub mod invariant;
 pub mod io;
 pub mod object_snapshots;
+mod patience;
 pub mod recovery;
 pub mod snapshot;
 pub mod snapshot_watch;

@@ -24,20 +24,18 @@ use schemas::Timestamp;
 use schemas::identity_run::{Directory, IdentityRun, Segment, position_of};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot::error::TryRecvError;
-use tokio::sync::oneshot::{Receiver, Sender, channel};
+use tokio::sync::oneshot::{Receiver, channel};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::identity_runs::{self, Horizon, run_name};
 use crate::io::{Clock, IoError};
+use crate::patience::{Failure, PAUSE, Patience};
 use crate::snapshot::{RunRef, SegmentRef, SnapshotHead, decode, encode};
 use crate::snapshot_watch::{self, SnapshotWatch};
 use crate::store::{Holdings, Loaded, Saved, SnapshotStore, ToSave};
 
 /// Snapshots kept.
 const KEPT: usize = 2;
-/// Between two attempts to save while the store is away. Its client has tried for minutes by itself before each.
-const PAUSE: Duration = Duration::from_secs(1);
-
 /// How long a load bears with a store that is away. The client repeats reads by itself, but no write that may have arrived.
 const LOAD_PATIENCE: Duration = Duration::from_secs(120);
 
@@ -81,71 +79,6 @@ struct Written {
     segments: Vec<SegmentRef>,
     runs: Vec<OpenRun>,
     bytes: u64,
-}
-
-/// How long a save bears with a store that is away: until nobody asks for its outcome any more.
-struct Patience {
-    asker: Sender<Result<Written, String>>,
-    watch: SnapshotWatch,
-}
-
-impl Patience {
-    /// Repeats an attempt until it succeeds.
-    ///
-    /// # Errors
-    /// The text of the last failure, when repeating it is no use or nobody waits for it.
-    async fn repeat<T, F: Future<Output = Result<T, Failure>>>(&self, attempt: impl Fn() -> F) -> Result<T, String> {
-        loop {
-            let failure = match attempt().await {
-                Ok(done) => return Ok(done),
-                Err(failure) => failure,
-            };
-            if failure.is_lasting || self.asker.is_closed() {
-                return Err(failure.text);
-            }
-            tracing::warn!(reason = failure.text, "a snapshot cannot be written yet, it is tried again");
-            self.watch.update(|figures| figures.trouble = Some(failure.text));
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
-    fn answer(self, outcome: Result<Written, String>) {
-        // The driver may have ended meanwhile; then nobody asks any more.
-        drop(self.asker.send(outcome));
-    }
-}
-
-/// A request to the store that failed.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) text: String,
-    /// It fails again if it is repeated as it is.
-    pub(crate) is_lasting: bool,
-    /// There is no such object, or not the one that was written.
-    is_broken: bool,
-}
-
-impl Failure {
-    /// The object is not the one that was written.
-    pub(crate) fn damaged(path: &Path) -> Self {
-        Failure { text: format!("{path} is damaged"), is_lasting: true, is_broken: true }
-    }
-
-    pub(crate) fn new(attempt: &str, path: &Path, error: &object_store::Error) -> Self {
-        use object_store::Error as E;
-        let is_missing = matches!(error, E::NotFound { .. });
-        // Everything but these is what the network, a full disk or an overloaded server looks like.
-        let is_lasting = is_missing
-            || matches!(
-                error,
-                E::PermissionDenied { .. }
-                    | E::Unauthenticated { .. }
-                    | E::InvalidPath { .. }
-                    | E::NotSupported { .. }
-                    | E::NotImplemented { .. }
-            );
-        Failure { text: format!("cannot {attempt} {path}: {error}"), is_lasting, is_broken: is_missing }
-    }
 }
 
 /// Why a snapshot does not come back.
@@ -225,7 +158,7 @@ impl SnapshotStore for ObjectSnapshots {
         let (clock, watch) = (Arc::clone(&self.clock), self.watch.clone());
         self.handle.spawn(async move {
             let (now, begun) = (clock.now(), clock.monotonic());
-            let patience = Patience { asker: sender, watch: watch.clone() };
+            let patience = Patience::new(sender, watch.clone());
             let outcome = objects.save(snapshot, before, from, now, &patience).await;
             let duration = clock.monotonic().saturating_sub(begun);
             watch.update(|figures| {
@@ -270,7 +203,7 @@ impl Objects {
         Path::from_iter([stage.as_str(), topic.as_str(), &partition.to_string(), name])
     }
 
-    async fn put(&self, name: &str, payload: PutPayload, patience: &Patience) -> Result<(), String> {
+    async fn put(&self, name: &str, payload: PutPayload, patience: &Patience<Written>) -> Result<(), String> {
         patience.repeat(|| self.put_once(name, payload.clone())).await
     }
 
@@ -343,7 +276,7 @@ impl Objects {
         (mut segments, mut runs): (Vec<SegmentRef>, Vec<OpenRun>),
         from: i64,
         now: Timestamp,
-        patience: &Patience,
+        patience: &Patience<Written>,
     ) -> Result<Written, String> {
         let ToSave { offset, is_final, state } = snapshot;
         segments.retain(|segment| segment.expires_day >= state.today);
@@ -396,7 +329,7 @@ impl Objects {
         sealed: Segment,
         offset: i64,
         horizon: Horizon,
-        patience: &Patience,
+        patience: &Patience<Written>,
     ) -> Result<u64, String> {
         let end_of = |runs: &[OpenRun]| runs.last().map_or(0, |(run, _)| run.upto);
         let (bytes, run, directory) = identity_runs::run_of(&sealed.bytes, end_of(runs), offset, sealed.expires_day);
@@ -417,7 +350,7 @@ impl Objects {
         Ok(written)
     }
 
-    async fn opened(&self, run: RunRef, directory: Directory, patience: &Patience) -> Result<OpenRun, String> {
+    async fn opened(&self, run: RunRef, directory: Directory, patience: &Patience<Written>) -> Result<OpenRun, String> {
         let directory = Arc::new(directory);
         let open = || identity_runs::open_known(&self.store, self.path(&run.name), Arc::clone(&directory), &self.handle);
         let opened = patience.repeat(open).await?;
@@ -426,7 +359,12 @@ impl Objects {
 
     /// Joins the new bytes with the last segments as long as those are not more than twice as large: so there are only
     /// about log2(size) segments, and each byte is rewritten as often. Returns the bytes, the first offset and the latest expiry.
-    async fn join(&self, segments: &mut Vec<SegmentRef>, new: Vec<u8>, patience: &Patience) -> Result<(Vec<u8>, Option<i64>, i64), String> {
+    async fn join(
+        &self,
+        segments: &mut Vec<SegmentRef>,
+        new: Vec<u8>,
+        patience: &Patience<Written>,
+    ) -> Result<(Vec<u8>, Option<i64>, i64), String> {
         let (mut parts, mut size, mut first, mut expires) = (vec![new], 0, None, i64::MIN);
         size += parts[0].len() as u64;
         while let Some(last) = segments.pop_if(|last| last.bytes <= 2 * size) {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::measures::COLUMNS;
-use crate::recount::{Key, Rows};
+use crate::open_windows::Key;
+use crate::recount::Rows;
 use crate::view::{View, accounts_sql, unescape};
 use crate::{AuditError, Decimal, Expected, Granularity};
 

@@ -1,18 +1,16 @@
 //! The recount itself: one message after the other, rule by rule.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::avro::Schemas;
 use crate::cloudevent;
-use crate::grouping::OTHER;
+use crate::open_windows::{Key, OpenWindows};
 use crate::pricing::{Price, price};
 use crate::{Account, AuditError, Decimal, Event, Granularity, GroupingSet, Measures, Message, Outcome, Rejection, Rules, json, meaning};
 
 /// Largest payload, bytes.
 const MAX_PAYLOAD: usize = 1 << 20;
 
-/// The values of a grouping set's dimensions.
-pub(crate) type Key = Vec<String>;
 /// Measures by the window's start (seconds since 1970) and key.
 pub(crate) type Rows = BTreeMap<(i64, Key), Measures>;
 
@@ -32,8 +30,7 @@ struct Partition {
     counted: HashMap<u128, u128>,
     newest_us: Option<i64>,
     first_timestamp_ms: Option<i64>,
-    /// Keys already given a series of their own, by set and quarter hour.
-    series: BTreeMap<(usize, i64), BTreeSet<Key>>,
+    windows: OpenWindows,
     dead_letters: BTreeMap<i64, Rejection>,
 }
 
@@ -93,7 +90,7 @@ impl<'a> Recount<'a> {
             Ok((event, price)) => {
                 let outcome = partition.judge(&event, self.rules.horizon_us());
                 if outcome == Outcome::Counted {
-                    count(&event, &price, partition, &self.rules.sets, &mut self.cells);
+                    partition.count(&event, &price, &self.rules, &mut self.cells);
                 }
                 outcome
             }
@@ -180,17 +177,14 @@ impl Partition {
         Partition { account: Account::starting_at(offset), ..Partition::default() }
     }
 
-    /// Late, then duplicate or conflict; a counted event takes the id and moves the horizon.
+    /// Late, then duplicate or conflict; a counted event takes the id.
     fn judge(&mut self, event: &Event, horizon_us: i64) -> Outcome {
         if self.newest_us.is_some_and(|newest_us| event.occurred_at_us < newest_us.saturating_sub(horizon_us)) {
             return Outcome::Late;
         }
         let meaning = meaning::meaning(event);
         match self.counted.insert(meaning::identity(event), meaning) {
-            None => {
-                self.newest_us = self.newest_us.max(Some(event.occurred_at_us));
-                Outcome::Counted
-            }
+            None => Outcome::Counted,
             Some(first) if first == meaning => Outcome::Duplicate,
             Some(first) => {
                 self.counted.insert(meaning::identity(event), first);
@@ -198,25 +192,24 @@ impl Partition {
             }
         }
     }
-}
 
-fn count(event: &Event, price: &Price, partition: &mut Partition, sets: &[GroupingSet], cells: &mut [Rows]) {
-    let quarter_s = event.occurred_at_us.div_euclid(900_000_000) * 900;
-    let measures = Measures::of(event, price);
-    for (number, set) in sets.iter().enumerate() {
-        if !set.filter.iter().all(|(name, values)| values.iter().any(|value| value == event.dimension(name))) {
-            continue;
-        }
-        let mut key: Key = set.key.iter().map(|name| event.dimension(name).to_owned()).collect();
-        let known = partition.series.entry((number, quarter_s)).or_default();
-        if !known.contains(&key) {
-            if known.len() < set.max_series {
-                known.insert(key.clone());
-            } else {
-                key.fill(OTHER.to_owned());
+    /// Adds an event to its rows and moves the horizon.
+    fn count(&mut self, event: &Event, price: &Price, rules: &Rules, cells: &mut [Rows]) {
+        let quarter_s = event.occurred_at_us.div_euclid(900_000_000) * 900;
+        let measures = Measures::of(event, price);
+        self.windows.open(quarter_s, self.newest_us, rules.sets.len(), &rules.limits);
+        for (number, set) in rules.sets.iter().enumerate() {
+            if !set.filter.iter().all(|(name, values)| values.iter().any(|value| value == event.dimension(name))) {
+                continue;
             }
+            let key: Key = set.key.iter().map(|name| event.dimension(name).to_owned()).collect();
+            let key = self.windows.row_of(quarter_s, number, set, key);
+            cells[number].entry((quarter_s, key)).and_modify(|sum| sum.add(&measures)).or_insert_with(|| measures.clone());
         }
-        cells[number].entry((quarter_s, key)).and_modify(|sum| sum.add(&measures)).or_insert_with(|| measures.clone());
+        if self.newest_us.is_none_or(|newest_us| event.occurred_at_us > newest_us) {
+            self.newest_us = Some(event.occurred_at_us);
+            self.windows.advance(event.occurred_at_us, &rules.limits);
+        }
     }
 }
 

@@ -19,6 +19,35 @@ pub struct Rules {
     pub horizon: Duration,
     /// How far after the record's Kafka timestamp an event may lie. 5 minutes by default.
     pub future: Duration,
+    /// When a quarter hour is put away.
+    pub limits: Limits,
+}
+
+/// When a partition puts a quarter hour away, after which a set's limit counts from nothing there. Only rows of sets over their limit depend on it.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// A quarter hour closes when the newest event is so far beyond its end. A minute by default.
+    pub lateness: Duration,
+    /// It is put away so long after its end. An hour by default.
+    pub retain: Duration,
+    /// Beyond so many rows of open quarter hours the earliest is put away. 4,000,000 by default.
+    pub max_rows: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { lateness: Duration::from_mins(1), retain: Duration::from_hours(1), max_rows: 4_000_000 }
+    }
+}
+
+impl Limits {
+    pub(crate) fn lateness_us(&self) -> i64 {
+        micros(self.lateness)
+    }
+
+    pub(crate) fn retain_us(&self) -> i64 {
+        micros(self.retain)
+    }
 }
 
 impl Rules {
@@ -33,7 +62,7 @@ impl Rules {
         }
         let zone = TimeZone::get(zone).map_err(|_| AuditError::TimeZone { name: zone.to_owned() })?;
         let (horizon, future) = (Duration::from_hours(35 * 24), Duration::from_mins(5));
-        Ok(Rules { book, zone, sets, reported_first: false, horizon, future })
+        Ok(Rules { book, zone, sets, reported_first: false, horizon, future, limits: Limits::default() })
     }
 
     pub(crate) fn horizon_us(&self) -> i64 {

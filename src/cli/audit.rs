@@ -121,6 +121,7 @@ pub(super) fn new_recount<'a>(
     let mut rules = audit::Rules::new(&texts, &config.windows.time_zone, sets.collect())?;
     rules.reported_first = config.prices.prefer == Prefer::Reported;
     (rules.horizon, rules.future) = (config.windows.horizon, config.windows.future);
+    rules.limits = audit::Limits { lateness: config.windows.lateness, retain: config.windows.retain, max_rows: config.limits.max_cells };
     Ok(Recount::new(rules, &[USAGE_EVENT_V1], lookup)?)
 }
 

@@ -157,10 +157,13 @@ fn groups(count: u64, users: u64, mut each: impl FnMut(u64, &[Event<'_>])) {
     }
 }
 
+fn place() -> MeterPlace {
+    MeterPlace { topic: "in".into(), partition: 0, inputs: 1, shards: 4 }
+}
+
 /// Folds `count` events of `users`, flushing before the last `measured`; returns nanoseconds per event over those and allocations there.
 fn run(count: u64, users: u64, measured: u64) -> (f64, f64, Meter) {
-    let place = MeterPlace { topic: "in".into(), partition: 0, inputs: 1, shards: 4 };
-    let mut meter = Meter::new(MeterRules::new(GroupingSet::defaults()), place, Pricer::without_prices(), 0).sealing_at(RECENT);
+    let mut meter = Meter::new(MeterRules::new(GroupingSet::defaults()), place(), Pricer::without_prices(), 0).sealing_at(RECENT);
     let (mut runs, mut beside) = (Runs::default(), (0, 0));
     let log_time = Timestamp::from_micros(START + 86_400_000_000);
     let begun = cpu_nanos();
@@ -194,6 +197,19 @@ fn run(count: u64, users: u64, measured: u64) -> (f64, f64, Meter) {
     (nanos, (ALLOCATIONS.load(Ordering::Relaxed) - allocations - beside.1) as f64 / measured as f64, meter)
 }
 
+/// How long a state that was read takes to be a meter again: cells and the identities in memory.
+fn recover(mut meter: Meter) {
+    meter.flush();
+    meter.take_blocks();
+    let (cells, identities) = (meter.snapshot().unwrap(), meter.sealing_at(usize::MAX).take_segment().bytes);
+    let begun = cpu_nanos();
+    let mut restored = Meter::restore(&cells, MeterRules::new(GroupingSet::defaults()), place(), Pricer::without_prices()).unwrap();
+    restored.restore_segment(&identities);
+    let seconds = (cpu_nanos() - begun) as f64 / 1e9;
+    let bytes = cells.len() + identities.len();
+    println!("{:>12} restored from {:.1} MB in {:.0} ms, {:.1} s/GB", "", bytes as f64 / 1e6, seconds * 1e3, seconds * 1e9 / bytes as f64);
+}
+
 fn main() {
     println!("fold, 12 grouping sets, deduplication on; one core");
     println!("{:>12} {:>9} {:>12} {:>12} {:>10}", "events", "users", "ns/event", "events/s", "allocs/ev");
@@ -210,5 +226,6 @@ fn main() {
         );
         let base = *first.get_or_insert(nanos);
         println!("{:>12} ratio to the first row {:.2}", "", nanos / base);
+        recover(meter);
     }
 }

@@ -138,7 +138,7 @@ fn run(users: i64, buckets: i64) {
         retain_us: HOUR_US,
         limits: MonitorLimits::default(),
     };
-    let mut monitor = Monitor::new(rules, 0);
+    let mut monitor = Monitor::new(rules.clone(), 0);
     let mut counter = Counter::default();
     let (mut folding, mut flushing) = (Duration::ZERO, Duration::ZERO);
     for (offset, block) in blocks.iter().enumerate() {
@@ -156,8 +156,11 @@ fn run(users: i64, buckets: i64) {
     let started = Instant::now();
     let snapshot = monitor.snapshot().unwrap();
     let snapshotting = started.elapsed();
+    let started = Instant::now();
+    Monitor::restore(&snapshot, rules).unwrap();
+    let restoring = started.elapsed();
     println!(
-        "{users:>7} users, {cells:>9} cells: {:>5.2} M cells/s folded (decoding alone {:>5.2}), {:>5.2} M rows/s flushed; held: {} cells, {} rows, {} series, {} MB; snapshot {} MB in {} ms",
+        "{users:>7} users, {cells:>9} cells: {:>5.2} M cells/s folded (decoding alone {:>5.2}), {:>5.2} M rows/s flushed; held: {} cells, {} rows, {} series, {} MB; snapshot {} MB in {} ms, restored in {} ms ({:.1} s/GB)",
         cells as f64 / folding.as_secs_f64() / 1e6,
         cells as f64 / decoding.as_secs_f64() / 1e6,
         counter.rows as f64 / flushing.as_secs_f64() / 1e6,
@@ -167,6 +170,8 @@ fn run(users: i64, buckets: i64) {
         gauges.bytes / 1_000_000,
         snapshot.len() / 1_000_000,
         snapshotting.as_millis(),
+        restoring.as_millis(),
+        restoring.as_secs_f64() * 1e9 / snapshot.len() as f64,
     );
 }
 

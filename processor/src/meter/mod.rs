@@ -257,6 +257,7 @@ impl Meter {
         if outcome == Outcome::Counted && event.occurred_at > self.watermark {
             self.advance(event.occurred_at);
         }
+        self.compact_index();
         Ok(fate)
     }
 
@@ -388,7 +389,6 @@ impl Meter {
         self.seal(|table| table.seal_at <= watermark);
         self.finish_flush();
         self.dedup.sweep(watermark);
-        self.compact_index();
     }
 
     fn seal(&mut self, due: impl Fn(&BucketTable) -> bool) {
@@ -462,7 +462,7 @@ impl Meter {
         self.unsent = false;
     }
 
-    /// Numbers the living series anew when most are dead.
+    /// Numbers the living series anew when most are dead: their window was sealed, or they were over a limit and never had a cell.
     fn compact_index(&mut self) {
         if self.index.len() <= 2 * self.cells + DEAD_SERIES {
             return;

@@ -221,6 +221,41 @@ fn a_flood_of_values_does_not_grow_the_index_for_ever() {
 }
 
 #[test]
+fn a_flood_of_long_values_within_one_window_stays_within_the_limits() {
+    const MAX_SERIES: u32 = 1000;
+    const EVENTS: i64 = 300_000;
+    let sets = GroupingSet::defaults().into_iter().map(|set| GroupingSet { max_series: MAX_SERIES, ..set });
+    let mut meter = meter_with(MeterRules::new(sets.collect()));
+    let filler = "x".repeat(1000);
+    let mut most = 0;
+    for number in 0..EVENTS {
+        let mut flood = event("", "", T0, 1);
+        let texts = [format!("e{number}"), format!("u{number}{filler}"), format!("f{number}{filler}")];
+        flood.event_id = &texts[0];
+        flood.dimensions[Dimension::UserId as usize] = &texts[1];
+        flood.dimensions[Dimension::Feature as usize] = &texts[2];
+        meter.fold(number, T0.plus(DAY_US), &flood).unwrap();
+        most = most.max(meter.index.bytes());
+    }
+    let limit = 2 * meter.cells() + DEAD_SERIES;
+    assert!(
+        meter.cells() <= 2 * MAX_SERIES as usize + 20 && meter.index.len() <= limit + 20,
+        "{} cells, {} series",
+        meter.cells(),
+        meter.index.len()
+    );
+    assert!(most < 2 * limit * (filler.len() + 200), "{most} bytes of series");
+    let mut reader = Reader::default();
+    meter.flush();
+    reader.take(&mut meter);
+    for set in ["total", "user", "feature"] {
+        let all = reader.totals(set);
+        let events: u64 = all.values().map(|(events, _)| events).sum();
+        assert_eq!((events, all.len() <= MAX_SERIES as usize + 1), (EVENTS as u64, true), "{set}");
+    }
+}
+
+#[test]
 fn the_index_may_be_numbered_anew_in_the_middle_of_a_group() {
     let users: Vec<String> = (0..120_000).map(|number| format!("u{}", number * 2 / 3)).collect();
     let ids: Vec<String> = (0..120_000).map(|number| format!("e{}", number - number % 2)).collect();

@@ -50,6 +50,10 @@ simulate: deps ## the pipeline over simulated servers with seeded faults: SEEDS=
 chaos: deps deps-kafka ## real servers killed, stopped, cut off, out of disk: CHAOS_KILLS=100 CHAOS_RATE=10000 CHAOS_SEED=1
 	CHAOS_KILLS=$(CHAOS_KILLS) CHAOS_RATE=$(CHAOS_RATE) CHAOS_SEED=$(CHAOS_SEED) $(CARGO) test --release --locked -p cost-rhythm --test chaos -- --nocapture
 
+SHUTDOWNS ?= 1000
+shutdown: deps deps-kafka ## the service told to end at seeded moments under load: SHUTDOWNS=1000
+	SHUTDOWNS=$(SHUTDOWNS) $(CARGO) test --release --locked -p cost-rhythm --test shutdown -- --nocapture
+
 fuzz: deps ## fuzz what reads the bytes of others: FUZZ_SECONDS=600 for each target
 	@scripts/fuzz.sh
 
@@ -63,4 +67,4 @@ kafka-up: deps-kafka ## start Apache Kafka and the schema registry on loopback
 kafka-down: ## stop them
 	@scripts/kafka.sh down
 
-.PHONY: help deps deps-kafka deps-s3 demo test lint bench simulate chaos fuzz deny kafka-up kafka-down
+.PHONY: help deps deps-kafka deps-s3 demo test lint bench simulate chaos shutdown fuzz deny kafka-up kafka-down

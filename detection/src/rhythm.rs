@@ -1,0 +1,1 @@
+//! How steady the spend is: coherence, phase, entropy and the state they make.

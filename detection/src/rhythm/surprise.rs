@@ -1,0 +1,134 @@
+//! Entropy: how unpredictable are the deviations? And how many of them were there?
+
+use serde::{Deserialize, Serialize};
+
+use super::memory::Memory;
+
+/// Below this share of the level both amounts are dust.
+const DUST_SHARE: f64 = 0.02;
+/// What an hour of dust counts: it came as expected, but says little.
+const DUST_WEIGHT: f64 = 0.05;
+/// No hour counts for more than this many average ones.
+const HEAVIEST: f64 = 3.0;
+/// A deviation that comes back within this many hours has not ended.
+const EPISODE_GAP_H: u8 = 6;
+
+/// An amount beside its expectation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Symbol {
+    /// Below half of it.
+    Less,
+    /// Within a factor of two.
+    AsExpected,
+    /// Above double.
+    More,
+}
+
+/// The symbol of an hour (or day) and how much it counts.
+pub(crate) fn symbol(actual: f64, expected: f64, level: f64) -> (Symbol, f64) {
+    let dust = DUST_SHARE * level;
+    let larger = actual.max(expected);
+    if larger <= dust {
+        return (Symbol::AsExpected, DUST_WEIGHT);
+    }
+    let ratio = actual.max(dust / 4.0) / expected.max(dust / 4.0);
+    let symbol = if ratio < 0.5 {
+        Symbol::Less
+    } else if ratio > 2.0 {
+        Symbol::More
+    } else {
+        Symbol::AsExpected
+    };
+    (symbol, (larger / level.max(1e-12)).min(HEAVIEST))
+}
+
+/// Remembered weights of the three symbols.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Surprise {
+    weights: [f64; 3],
+}
+
+impl Surprise {
+    pub(crate) fn close(&mut self, memory: Memory, symbol: Symbol, weight: f64) {
+        for sum in &mut self.weights {
+            *sum *= memory.keep();
+        }
+        self.weights[symbol as usize] += memory.share() * weight;
+    }
+
+    /// Shannon entropy of the symbols, 0 (always the same) to 1 (all three alike).
+    pub(crate) fn entropy(&self) -> Option<f64> {
+        let total: f64 = self.weights.iter().sum();
+        if total <= 0.0 {
+            return None;
+        }
+        let shares = self.weights.iter().map(|weight| weight / total).filter(|share| *share > 0.0);
+        let nats: f64 = shares.map(|share| -share * share.ln()).sum();
+        Some((nats / 3_f64.ln()).max(0.0))
+    }
+}
+
+/// How many separate deviations there were lately. A job that moved makes two (missing here, extra there), however many hours each takes; chaos makes dozens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Episodes {
+    /// Decayed with a half-life of 4 days.
+    count: f64,
+    /// The side of the latest one.
+    side: Option<Symbol>,
+    /// What the latest one has added.
+    counted: f64,
+    quiet_h: u8,
+}
+
+impl Episodes {
+    /// An episode counts as much as its heaviest hour, at most 1: an hour far below the average is no episode of weight.
+    pub(crate) fn close_hour(&mut self, symbol: Symbol, weight: f64) {
+        self.count *= Memory::DAYS_4.keep();
+        if symbol == Symbol::AsExpected {
+            self.quiet_h = self.quiet_h.saturating_add(1);
+            return;
+        }
+        if self.side != Some(symbol) || self.quiet_h >= EPISODE_GAP_H {
+            self.side = Some(symbol);
+            self.counted = 0.0;
+        }
+        self.quiet_h = 0;
+        let grown = weight.min(1.0).max(self.counted);
+        self.count += grown - self.counted;
+        self.counted = grown;
+    }
+
+    pub(crate) fn count(&self) -> f64 {
+        self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_and_double_are_still_as_expected() {
+        assert_eq!(symbol(5.0, 10.0, 10.0).0, Symbol::AsExpected);
+        assert_eq!(symbol(20.0, 10.0, 10.0).0, Symbol::AsExpected);
+        assert_eq!(symbol(4.999, 10.0, 10.0).0, Symbol::Less);
+        assert_eq!(symbol(20.001, 10.0, 10.0).0, Symbol::More);
+    }
+
+    #[test]
+    fn two_amounts_of_dust_are_alike_and_count_little() {
+        assert_eq!(symbol(0.0, 0.2, 10.0), (Symbol::AsExpected, 0.05));
+    }
+
+    #[test]
+    fn a_deviation_of_a_day_is_one_episode_and_alternation_is_many() {
+        let mut one = Episodes::default();
+        let mut many = Episodes::default();
+        for hour in 0..24 {
+            one.close_hour(Symbol::Less, 3.0);
+            many.close_hour(if hour % 2 == 0 { Symbol::Less } else { Symbol::More }, 3.0);
+        }
+        assert!((0.8..=1.0).contains(&one.count()), "{}", one.count());
+        assert!(many.count() > 20.0, "{}", many.count());
+    }
+}

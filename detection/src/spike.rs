@@ -1,0 +1,1 @@
+//! Spikes: five views of the newest value, one surprise.

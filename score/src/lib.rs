@@ -1,0 +1,1 @@
+//! Labelled series, scores and baselines, to compare the detectors with.

@@ -5,13 +5,13 @@
 
 use std::time::{Duration, Instant};
 
-use processor::monitor::{Monitor, MonitorEffects, MonitorLimits, MonitorRules};
+use processor::monitor::{Monitor, MonitorEffects, MonitorLimits, MonitorRules, WatchRules};
 use schemas::alert::Alert;
 use schemas::budget::Budget;
 use schemas::calendar::Calendar;
 use schemas::partial::{BlockBuilder, BlockHeader};
 use schemas::rates::Rates;
-use schemas::rollup::{AccountsRow, BudgetRow, RollupRow};
+use schemas::rollup::{AccountsRow, BudgetRow, RhythmRow, RollupRow};
 use schemas::timestamp::HOUR_US;
 use schemas::{Accounts, Bucket, GroupingSet, Measures, Money, Timestamp};
 
@@ -50,6 +50,10 @@ impl MonitorEffects for Counter {
         self.bytes += row.values.len() + row.set.len();
     }
     fn budget(&mut self, row: &BudgetRow<'_>) {
+        self.rows += 1;
+        self.bytes += row.scope.len();
+    }
+    fn rhythm(&mut self, row: &RhythmRow<'_>) {
         self.rows += 1;
         self.bytes += row.scope.len();
     }
@@ -136,6 +140,7 @@ fn run(users: i64, buckets: i64) {
         rates: Rates::default(),
         calendar: Calendar::new("Asia/Seoul").unwrap(),
         retain_us: HOUR_US,
+        watch: WatchRules::default(),
         limits: MonitorLimits::default(),
     };
     let mut monitor = Monitor::new(rules.clone(), 0);

@@ -160,6 +160,25 @@ pub struct BudgetRow<'a> {
     pub revision: i64,
 }
 
+/// The rhythm of a scope after an hour. Key: scope, hour; a repeat is identical.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RhythmRow<'a> {
+    /// A series, as alerts name it.
+    pub scope: &'a str,
+    /// The hour's first instant.
+    pub hour: Timestamp,
+    /// Share of the money that came as expected, 0 to 1; `None`: not known yet, here and below.
+    pub coherence: Option<f64>,
+    /// Is it at its usual time? 0 to 1.
+    pub phase: Option<f64>,
+    /// How unpredictable its deviations are, 0 to 1.
+    pub entropy: Option<f64>,
+    /// RESONANT, DISSONANT, CHAOTIC, LEARNING or IDLE.
+    pub state: &'a str,
+    /// 2, 1 and 0; `None` for the last two.
+    pub state_code: Option<i8>,
+}
+
 /// An alert event. Key: its deterministic id; a repeat is identical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AlertRow<'a> {

@@ -13,6 +13,10 @@ pub struct MonitorGauges {
     pub inputs: usize,
     /// Budget states held.
     pub budget_states: usize,
+    /// Series that are watched.
+    pub watched_series: usize,
+    /// Series of the last closed hour that are not, for want of room (`watch.max_series`).
+    pub unwatched_series: usize,
     /// Memory, about.
     pub bytes: usize,
     /// Counter: cells that were known already (repeats after a crash, zombies).

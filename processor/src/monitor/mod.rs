@@ -19,6 +19,7 @@ mod snapshot;
 mod snapshot_v1;
 mod spend;
 mod standing;
+mod watch;
 mod windows;
 
 use schemas::partial::{Block, BlockHeader, PartialCell};
@@ -33,6 +34,8 @@ use self::ledger::{BudgetOverflow, Change, Ledger, Moment};
 pub use self::rules::{MonitorLimits, MonitorRules};
 use self::series::SeriesIndex;
 pub use self::snapshot::{SNAPSHOT_VERSION, SnapshotError};
+pub use self::watch::WatchRules;
+use self::watch::{Watch, WatchOverflow};
 use self::windows::Windows;
 
 const NEVER: Timestamp = Timestamp::from_micros(i64::MIN);
@@ -53,6 +56,7 @@ pub struct Monitor {
     series: SeriesIndex,
     windows: Windows,
     ledger: Ledger,
+    watch: Watch,
     cells: usize,
     /// A record was taken in part: the state is not to be used.
     failed: bool,
@@ -67,6 +71,7 @@ impl Monitor {
         add_missing_sets(&mut rules);
         Monitor {
             ledger: Ledger::new(&rules),
+            watch: Watch::new(&rules),
             shard,
             position: 0,
             inputs: Vec::new(),
@@ -186,6 +191,7 @@ impl Monitor {
         let moment = Moment { revision: offset + 1, closed: self.closed, frontier: self.frontier };
         let entered = cell.bucket.max(Bucket::of(input.closed_before)).max(Bucket::of(self.closed));
         let change = Change { bucket: cell.bucket, entered, series: id, delta: &delta };
+        self.watch.add(change, &mut self.series).map_err(|WatchOverflow| watch_overflow(offset))?;
         self.ledger.add(&self.rules, change, moment, &mut self.series).map_err(|found| overflow_of(found, offset))
     }
 
@@ -217,6 +223,7 @@ impl Monitor {
         let moment = Moment { revision: offset + 1, closed, frontier: self.frontier };
         self.windows.close(before, closed, moment.revision);
         self.ledger.close(&self.rules, before, moment).map_err(|found| overflow_of(found, offset))?;
+        self.watch.close(&self.rules, closed, &mut self.series).map_err(|WatchOverflow| watch_overflow(offset))?;
         let until = closed.plus(-self.rules.retain_us);
         self.windows.evict(until, &mut self.series);
         self.ledger.evict(until, &mut self.series);
@@ -250,7 +257,7 @@ impl Monitor {
         Ok(())
     }
 
-    /// Emits what has changed since the last flush, as absolute values: rollups, budgets, accounts, then alerts, each in the order in
+    /// Emits what has changed since the last flush, as absolute values: rollups, budgets, rhythms, accounts, then alerts, each in the order in
     /// which the log changed them. Emits nothing after a failure.
     pub fn flush(&mut self, out: &mut dyn MonitorEffects) {
         if self.failed {
@@ -258,6 +265,7 @@ impl Monitor {
         }
         self.windows.flush(&self.rules.sets, self.closed, &mut self.series, out);
         self.ledger.flush(&self.rules, &mut self.series, out);
+        self.watch.flush(out);
         for input in self.inputs.iter_mut().filter(|input| input.dirty) {
             input.dirty = false;
             out.accounts(&AccountsRow {
@@ -269,7 +277,7 @@ impl Monitor {
                 revision: input.revision,
             });
         }
-        for alert in self.ledger.alerts.drain(..) {
+        for alert in self.ledger.alerts.drain(..).chain(self.watch.alerts.drain(..)) {
             out.alert(&alert);
         }
     }
@@ -283,7 +291,13 @@ impl Monitor {
             series: self.series.len(),
             inputs: self.inputs.len(),
             budget_states: self.ledger.len(),
-            bytes: tables.map(input::CellTable::bytes).sum::<usize>() + self.windows.bytes() + self.ledger.bytes() + self.series.bytes(),
+            bytes: tables.map(input::CellTable::bytes).sum::<usize>()
+                + self.windows.bytes()
+                + self.ledger.bytes()
+                + self.watch.bytes()
+                + self.series.bytes(),
+            watched_series: self.watch.len(),
+            unwatched_series: self.watch.unwatched(),
             repeated_cells: self.repeated_cells,
             unknown_set_cells: self.unknown_set_cells,
             late_budget_changes: self.ledger.late_changes,
@@ -294,6 +308,10 @@ impl Monitor {
 
 fn overflow_of(BudgetOverflow(what): BudgetOverflow, offset: i64) -> MonitorError {
     MonitorError::Overflow { offset, what }
+}
+
+fn watch_overflow(offset: i64) -> MonitorError {
+    MonitorError::Overflow { offset, what: "the hour of a watched series".to_owned() }
 }
 
 fn add_missing_sets(rules: &mut MonitorRules) {

@@ -5,6 +5,8 @@ use schemas::budget::Budget;
 use schemas::calendar::Calendar;
 use schemas::rates::Rates;
 
+use super::WatchRules;
+
 /// The monitor's rules. Two monitors with equal rules make the same of the same log.
 #[derive(Clone, Debug)]
 pub struct MonitorRules {
@@ -18,6 +20,8 @@ pub struct MonitorRules {
     pub calendar: Calendar,
     /// How long rows and budgets stay in memory after every input has closed their window, in microseconds of event time.
     pub retain_us: i64,
+    /// What is watched beside budgets.
+    pub watch: WatchRules,
     /// Beyond these the partition stops.
     pub limits: MonitorLimits,
 }

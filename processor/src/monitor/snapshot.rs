@@ -18,12 +18,15 @@ use super::series::SeriesId;
 use super::snapshot_v1;
 use super::spend::{Spend, Sums};
 use super::standing::{Standing, carried_over};
+use super::watch::WatchState;
 use super::windows::{Row, WindowTable, window_of};
 use super::{Monitor, MonitorRules};
 use crate::state_bytes::{LazySeq, state_bytes};
 
 /// First byte of the state.
-pub const SNAPSHOT_VERSION: u8 = 2;
+pub const SNAPSHOT_VERSION: u8 = 3;
+/// The same without what watching keeps.
+const UNWATCHED_VERSION: u8 = 2;
 
 /// Why bytes are no state of a monitor.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -219,7 +222,8 @@ impl Monitor {
             due: LazySeq(|| due.clone()),
             alerts: &self.ledger.alerts,
         };
-        state_bytes(SNAPSHOT_VERSION, &state).map_err(malformed)
+        let watch = self.watch.state(&self.rules.sets, &self.series);
+        state_bytes(SNAPSHOT_VERSION, &(state, watch)).map_err(malformed)
     }
 
     /// A monitor in the state of a snapshot, under rules that may differ from those it was taken under:
@@ -232,9 +236,10 @@ impl Monitor {
     /// # Errors
     /// [`SnapshotError`]
     pub fn restore(bytes: &[u8], rules: MonitorRules) -> Result<Self, SnapshotError> {
-        let state: ReadState = match bytes.split_first() {
+        let (state, watch): (ReadState, WatchState) = match bytes.split_first() {
             Some((&SNAPSHOT_VERSION, rest)) => whole(rest)?,
-            Some((&snapshot_v1::VERSION, rest)) => snapshot_v1::read(rest)?,
+            Some((&UNWATCHED_VERSION, rest)) => (whole(rest)?, WatchState::default()),
+            Some((&snapshot_v1::VERSION, rest)) => (snapshot_v1::read(rest)?, WatchState::default()),
             Some((version, _)) => return Err(SnapshotError::Version(*version)),
             None => return Err(malformed("empty")),
         };
@@ -254,6 +259,7 @@ impl Monitor {
             }
         }
         monitor.ledger.alerts = state.alerts;
+        monitor.watch.restore(watch, &monitor.rules, &mut monitor.series);
         for budget in 0..monitor.rules.budgets.len() as u16 {
             if !budgets.contains(&Some(budget)) {
                 monitor.start_budget(budget)?;

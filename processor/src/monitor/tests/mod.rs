@@ -5,4 +5,5 @@ mod judgements;
 mod protocol;
 mod rows;
 mod snapshots;
+mod watch;
 mod world;

@@ -22,14 +22,14 @@ pub(super) const BUDGETS: &str = r#"
     per = ["user_id"]
     thresholds = [{ at = "0.5", level = "warning" }, { at = "1", level = "critical" }]
 "#;
-const START: &str = "2026-11-30T20:00:00Z";
+pub(super) const START: &str = "2026-11-30T20:00:00Z";
 
 /// A repeatable source of choices.
 #[derive(Clone)]
 pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -258,7 +258,10 @@ fn recount(inputs: &[Vec<Event>]) -> BTreeMap<ViewKey, Measures> {
 }
 
 /// What differs; whole tables are too long to read.
-fn differences<K: Ord + std::fmt::Debug, V: PartialEq + std::fmt::Debug>(found: &BTreeMap<K, V>, wanted: &BTreeMap<K, V>) -> Vec<String> {
+pub(super) fn differences<K: Ord + std::fmt::Debug, V: PartialEq + std::fmt::Debug>(
+    found: &BTreeMap<K, V>,
+    wanted: &BTreeMap<K, V>,
+) -> Vec<String> {
     let keys: BTreeSet<&K> = found.keys().chain(wanted.keys()).collect();
     let differing = keys.into_iter().filter(|key| found.get(key) != wanted.get(key));
     differing.take(2).map(|key| format!("{key:?}: {:?}, wanted {:?}", found.get(key), wanted.get(key))).collect()

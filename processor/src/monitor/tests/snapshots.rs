@@ -112,7 +112,7 @@ fn other_bytes_are_refused() {
     assert_eq!(newer, SnapshotError::Version(9));
     assert_eq!(
         newer.to_string(),
-        "monitor state has format version 9, this program reads versions 1 to 2: run the version that wrote it, or a newer one"
+        "monitor state has format version 9, this program reads versions 1 to 3: run the version that wrote it, or a newer one"
     );
 }
 

@@ -7,11 +7,11 @@ use schemas::budget::Budget;
 use schemas::calendar::Calendar;
 use schemas::partial::{BlockBuilder, BlockHeader};
 use schemas::rates::Rates;
-use schemas::rollup::{AccountsRow, BudgetRow, RollupRow};
+use schemas::rollup::{AccountsRow, BudgetRow, RhythmRow, RollupRow};
 use schemas::timestamp::HOUR_US;
 use schemas::{Accounts, Bucket, Dimension, GroupingSet, Measures, Money, Timestamp};
 
-use super::super::{Monitor, MonitorEffects, MonitorLimits, MonitorRules};
+use super::super::{Monitor, MonitorEffects, MonitorLimits, MonitorRules, WatchRules};
 
 pub(super) fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
@@ -41,6 +41,7 @@ pub(super) fn rules(budget_text: &str) -> MonitorRules {
         rates: Rates::default(),
         calendar: Calendar::new("UTC").unwrap(),
         retain_us: HOUR_US,
+        watch: WatchRules::off(),
         limits: MonitorLimits::default(),
     }
 }
@@ -144,6 +145,7 @@ pub(super) type BudgetValue = (i64, Money, Option<Money>, String, String);
 pub(super) struct Tables {
     pub(super) rows: BTreeMap<RowKey, (i64, bool, Measures)>,
     pub(super) budgets: BTreeMap<BudgetKey, BudgetValue>,
+    pub(super) rhythm: BTreeMap<(String, Timestamp), String>,
     pub(super) accounts: BTreeMap<i32, (i64, Accounts)>,
     pub(super) alerts: Vec<Alert>,
     /// Everything in the order of its emission.
@@ -165,6 +167,11 @@ impl MonitorEffects for Tables {
         self.log.push(format!("{row:?}"));
         let value = (row.revision, row.spent, row.projection, row.level.to_owned(), row.period.to_owned());
         self.budgets.insert((row.budget.to_owned(), row.scope.to_owned(), row.period_start), value);
+    }
+
+    fn rhythm(&mut self, row: &RhythmRow<'_>) {
+        self.log.push(format!("{row:?}"));
+        self.rhythm.insert((row.scope.to_owned(), row.hour), format!("{row:?}"));
     }
 
     fn accounts(&mut self, row: &AccountsRow<'_>) {

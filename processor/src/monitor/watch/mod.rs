@@ -1,0 +1,462 @@
+//! Watching: every series of the watched sets is judged hour by hour, and what is not as usual is told.
+//!
+//! As with budgets, nothing may depend on how partitions interleave. An hour is judged when all inputs have closed it, on what came on time
+//! (see [`pending`]). A limit for the coming hour is fixed when all hours before are closed, and because the spend of an hour without its
+//! credits only grows, it is told at once that a limit was reached: the final sum will say so too.
+//!
+//! Limits: of each set the series that spend most are watched, `max_series` in one partition of the partials topic; how many are not is in the
+//! gauges. One without spend for 35 days is forgotten. Series that stand for several values (`__other__`), or for none, are not watched.
+
+mod days;
+mod episode;
+mod history;
+mod pending;
+mod rules;
+mod state;
+mod watched;
+mod words;
+
+use std::collections::HashMap;
+
+use detection::rhythm::{Judgement, Limits, State};
+use schemas::alert::{Alert, AlertState, Level, scope_text};
+use schemas::grouping::OTHER;
+use schemas::rollup::RhythmRow;
+use schemas::{Bucket, Currency, Dimension, GroupingSet, Money, Timestamp};
+
+use self::days::EndedDay;
+use self::episode::Told;
+use self::pending::{HourSums, PendingHours};
+pub use self::rules::WatchRules;
+pub(super) use self::state::WatchState;
+use self::watched::{HourRule, Memory, Watched};
+use super::ledger::Change;
+use super::series::{SeriesId, SeriesIndex};
+use super::{MonitorEffects, MonitorRules};
+
+const HOUR_US: i64 = 3_600_000_000;
+/// Hours without spend after which a series is forgotten.
+const FORGOTTEN_AFTER_H: u32 = 35 * 24;
+/// Hours from the first one on until a series is new to the stream, and not only to us.
+const NEW_AFTER_H: u32 = 24;
+
+/// The sum of an hour does not fit.
+#[derive(Debug)]
+pub(super) struct WatchOverflow;
+
+/// What is watched of one grouping set.
+#[derive(Debug)]
+struct SetWatch {
+    is_watched: bool,
+    has_budget: bool,
+    /// Is a value seen for the first time worth telling?
+    tells_new: bool,
+    /// How many series are watched.
+    count: usize,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Watch {
+    is_on: bool,
+    sets: Vec<SetWatch>,
+    pending: PendingHours,
+    watched: Vec<Watched>,
+    by_series: HashMap<SeriesId, usize>,
+    /// The first hour (since 1970) that not all inputs have closed; `None` before the first closing.
+    next_hour: Option<u32>,
+    /// The first hour in which anything was spent.
+    since: Option<u32>,
+    /// Series of the last hour for which there was no room.
+    unwatched: usize,
+    limits: Limits,
+    pub(super) alerts: Vec<Alert>,
+    rhythm: Vec<Rhythms>,
+}
+
+/// A row that is not written yet.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Rhythms {
+    scope: Box<str>,
+    hour: u32,
+    measures: [Option<f64>; 3],
+    state: State,
+}
+
+impl Watch {
+    pub(super) fn new(rules: &MonitorRules) -> Self {
+        let has_budget = |set: &GroupingSet| rules.budgets.iter().any(|budget| budget.grouping_set(&rules.sets).name == set.name);
+        let of_set = |set: &GroupingSet| SetWatch {
+            is_watched: rules.watch.watches(set),
+            has_budget: has_budget(set),
+            tells_new: matches!(set.key.last(), Some(Dimension::Service | Dimension::Model)) && set.filter.is_empty(),
+            count: 0,
+        };
+        let sets: Vec<SetWatch> = rules.sets.iter().map(of_set).collect();
+        Watch {
+            is_on: sets.iter().any(|set| set.is_watched),
+            sets,
+            pending: PendingHours::default(),
+            watched: Vec::new(),
+            by_series: HashMap::new(),
+            next_hour: None,
+            since: None,
+            unwatched: 0,
+            limits: Limits::default(),
+            alerts: Vec::new(),
+            rhythm: Vec::new(),
+        }
+    }
+
+    /// Takes in what a cell has grown by.
+    #[inline]
+    pub(super) fn add(&mut self, change: Change<'_>, series: &mut SeriesIndex) -> Result<(), WatchOverflow> {
+        let Change { bucket, entered, series: id, delta } = change;
+        let is_late = entered != bucket;
+        if is_late || !self.sets[series.set_of(id) as usize].is_watched || (delta.cost == Money::ZERO && delta.credit == Money::ZERO) {
+            return Ok(());
+        }
+        let values = series.values(id);
+        let is_nobody = !values.is_empty() && values.iter().all(|value| value.is_empty());
+        if is_nobody || values.iter().any(|value| **value == *OTHER) {
+            return Ok(());
+        }
+        let hour = hour_of(bucket);
+        let debit = delta.cost.checked_sub(delta.credit).ok_or(WatchOverflow)?;
+        let sums = self.pending.add(hour, id, (debit, delta.credit), series).ok_or(WatchOverflow)?;
+        if self.next_hour == Some(hour)
+            && let Some(at) = self.by_series.get(&id).copied()
+        {
+            self.reach(at, hour, sums.debits, delta.last_event_at);
+        }
+        Ok(())
+    }
+
+    /// All inputs have closed everything before `closed`.
+    pub(super) fn close(&mut self, rules: &MonitorRules, closed: Timestamp, series: &mut SeriesIndex) -> Result<(), WatchOverflow> {
+        let end = hour_of(Bucket::of(closed));
+        while self.is_on {
+            let next = match self.next_hour.filter(|_| !self.watched.is_empty()) {
+                Some(next) => next,
+                // Nothing happens in hours without spend while nothing is watched.
+                None => self.pending.first_hour().map_or(end, |first| first.min(end)).max(self.next_hour.unwrap_or(0)),
+            };
+            self.next_hour = Some(next);
+            if next >= end {
+                return Ok(());
+            }
+            self.close_hour(next, rules, series)?;
+        }
+        Ok(())
+    }
+
+    fn close_hour(&mut self, hour: u32, rules: &MonitorRules, series: &mut SeriesIndex) -> Result<(), WatchOverflow> {
+        let mut sums = self.pending.take(hour);
+        let day = EndedDay::with_hour(&rules.calendar, hour);
+        for at in 0..self.watched.len() {
+            let id = self.watched[at].series;
+            let spent = match sums.remove(&id) {
+                Some(spent) => {
+                    series.release(id);
+                    spent
+                }
+                None => HourSums::default(),
+            };
+            self.judge(at, hour, spent, day.as_ref(), rules, series)?;
+        }
+        self.admit(hour, sums, rules, series)?;
+        self.forget(series);
+        self.next_hour = Some(hour + 1);
+        let end = hour_end(hour);
+        for at in 0..self.watched.len() {
+            let watched = &mut self.watched[at];
+            watched.memory.open_hour(hour + 1, &rules.watch);
+            let spent = self.pending.get(hour + 1, watched.series);
+            self.reach(at, hour + 1, spent.debits, end);
+        }
+        Ok(())
+    }
+
+    /// Draws the consequences of a closed hour of a watched series.
+    fn judge(
+        &mut self,
+        at: usize,
+        hour: u32,
+        spent: HourSums,
+        day: Option<&EndedDay>,
+        rules: &MonitorRules,
+        series: &SeriesIndex,
+    ) -> Result<(), WatchOverflow> {
+        let end = hour_end(hour);
+        self.reach(at, hour, spent.debits, end);
+        let watched = &mut self.watched[at];
+        for (nth, rule) in HourRule::ALL.into_iter().enumerate() {
+            let memory = &mut watched.memory;
+            let is_below = memory.limits[nth].is_none_or(|limit| spent.debits < limit.warning);
+            if let Some(told) = is_below.then(|| episode::stay_below(&mut memory.episodes[nth])).flatten() {
+                let explanation = words::of_hour(rule, &watched.scope, &told, None, spent.debits, &hour_text(hour));
+                let about = hour_alert(rule.name(), &watched.scope, told.since, end);
+                let current = spent.debits;
+                self.alerts.push(Alert {
+                    level: told.level,
+                    state: told.state,
+                    threshold: told.threshold,
+                    current,
+                    explanation,
+                    recommendation: words::NOTHING.to_owned(),
+                    ..about
+                });
+            }
+        }
+        let previous = watched.memory.last();
+        let net = spent.net().ok_or(WatchOverflow)?;
+        let judgement = watched.memory.close_hour(hour, net, &rules.watch, &self.limits);
+        if let Some(day) = day {
+            for verdict in days::judge(&watched.memory, day, &rules.watch) {
+                let explanation = words::of_day(&watched.scope, &day.name, verdict.spend, verdict.reference, verdict.with);
+                self.alerts.push(Alert {
+                    level: Level::Warning,
+                    threshold: verdict.limit,
+                    current: verdict.spend,
+                    previous: verdict.reference,
+                    explanation,
+                    recommendation: words::LOOK.to_owned(),
+                    period: day.name.clone(),
+                    period_start: day.window.start,
+                    period_end: day.window.end,
+                    ..hour_alert(verdict.rule, &watched.scope, hour, end)
+                });
+            }
+        }
+        if let Some(judgement) = judgement {
+            let has_budget = self.sets[series.set_of(watched.series) as usize].has_budget;
+            self.tell_rhythm(at, hour, &judgement, has_budget, (net, previous));
+        }
+        Ok(())
+    }
+
+    /// A row for the hour; an alert if the state is another and the scope has a budget.
+    fn tell_rhythm(&mut self, at: usize, hour: u32, judgement: &Judgement, has_budget: bool, (current, previous): (Money, Money)) {
+        let watched = &mut self.watched[at];
+        self.rhythm.push(Rhythms {
+            scope: watched.scope.clone(),
+            hour,
+            measures: [judgement.coherence, judgement.phase.smallest(), judgement.entropy],
+            state: judgement.state,
+        });
+        let memory = &mut watched.memory;
+        let before = memory.told.unwrap_or(State::Resonant);
+        let Some(now) = judgement.state.code().filter(|_| judgement.state != before) else { return };
+        memory.told = Some(judgement.state);
+        if !has_budget {
+            return;
+        }
+        let was = before.code().unwrap_or(now);
+        let (state, level) = match judgement.state {
+            State::Resonant => (AlertState::Resolved, Level::Info),
+            State::Chaotic if was == 2 => (AlertState::Fired, Level::Critical),
+            State::Chaotic => (AlertState::Escalated, Level::Critical),
+            _ if was == 2 => (AlertState::Fired, Level::Warning),
+            // From chaotic to dissonant: better, and not over.
+            _ => return,
+        };
+        if state == AlertState::Fired {
+            memory.told_since = hour;
+        }
+        let limits = [self.limits.good_coherence, self.limits.good_phase, self.limits.good_entropy];
+        self.alerts.push(Alert {
+            level,
+            state,
+            current,
+            previous,
+            explanation: words::of_rhythm(&watched.scope, judgement, limits),
+            recommendation: if state == AlertState::Resolved { words::NOTHING } else { words::RHYTHM }.to_owned(),
+            ..hour_alert("rhythm", &watched.scope, memory.told_since, hour_end(hour))
+        });
+    }
+
+    /// The open or just closed hour has spent so much: tells what has not been told.
+    fn reach(&mut self, at: usize, hour: u32, debits: Money, occurred_at: Timestamp) {
+        let watched = &mut self.watched[at];
+        for (nth, rule) in HourRule::ALL.into_iter().enumerate() {
+            let memory = &mut watched.memory;
+            let Some(limit) = memory.limits[nth] else { continue };
+            for told in episode::reach(&mut memory.episodes[nth], hour, &limit, debits) {
+                let Told { since, state, level, threshold } = told;
+                self.alerts.push(Alert {
+                    level,
+                    state,
+                    threshold,
+                    current: debits,
+                    previous: limit.expected,
+                    explanation: words::of_hour(rule, &watched.scope, &told, Some(&limit), debits, &hour_text(hour)),
+                    recommendation: words::LOOK.to_owned(),
+                    ..hour_alert(rule.name(), &watched.scope, since, occurred_at)
+                });
+            }
+        }
+    }
+
+    /// Series that were not watched in their hour: there is room, or they spend more than one that is.
+    fn admit(
+        &mut self,
+        hour: u32,
+        sums: HashMap<SeriesId, HourSums>,
+        rules: &MonitorRules,
+        series: &mut SeriesIndex,
+    ) -> Result<(), WatchOverflow> {
+        let mut newcomers = Vec::with_capacity(sums.len());
+        for (id, spent) in sums {
+            newcomers.push((spent.net().ok_or(WatchOverflow)?, id));
+        }
+        newcomers.sort_by(|(amount, id), (other_amount, other)| {
+            other_amount
+                .cmp(amount)
+                .then_with(|| (series.set_of(*id), series.values(*id)).cmp(&(series.set_of(*other), series.values(*other))))
+        });
+        self.unwatched = 0;
+        if !newcomers.is_empty() {
+            self.since.get_or_insert(hour);
+        }
+        let is_new_to_the_stream = self.since.is_some_and(|since| hour >= since + NEW_AFTER_H);
+        for (amount, id) in newcomers {
+            let set = series.set_of(id);
+            let definition = &rules.sets[set as usize];
+            if self.sets[set as usize].count >= rules.watch.max_series && !self.make_room(set, amount, series) {
+                self.unwatched += 1;
+                series.release(id);
+                continue;
+            }
+            let scope: Box<str> = scope_of(definition, series.values(id)).into();
+            let mut memory = Memory::default();
+            let judgement = memory.close_hour(hour, amount, &rules.watch, &self.limits);
+            if rules.watch.first_spend && self.sets[set as usize].tells_new && is_new_to_the_stream {
+                self.alerts.push(Alert {
+                    current: amount,
+                    explanation: words::of_first_spend(&scope, amount, &hour_text(hour)),
+                    recommendation: words::NEW.to_owned(),
+                    ..hour_alert("first-spend", &scope, hour, hour_end(hour))
+                });
+            }
+            // What the pending hour held now holds the watched series.
+            self.put(Watched { series: id, scope, memory }, set);
+            if let Some(judgement) = judgement {
+                self.tell_rhythm(self.watched.len() - 1, hour, &judgement, false, (amount, Money::ZERO));
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, watched: Watched, set: u16) {
+        self.sets[set as usize].count += 1;
+        self.by_series.insert(watched.series, self.watched.len());
+        self.watched.push(watched);
+    }
+
+    /// Lets go of the series of the set that has spent least lately, if that is less than `amount`.
+    fn make_room(&mut self, set: u16, amount: Money, series: &mut SeriesIndex) -> bool {
+        let of_set = self.watched.iter().enumerate().filter(|(_, watched)| series.set_of(watched.series) == set);
+        let least = of_set.min_by(|(_, a), (_, b)| a.memory.weight.total_cmp(&b.memory.weight));
+        let Some(at) = least.filter(|(_, watched)| watched.memory.weight < amount.units() as f64 / 1e18).map(|(at, _)| at) else {
+            return false;
+        };
+        self.remove(at, series);
+        true
+    }
+
+    fn remove(&mut self, at: usize, series: &mut SeriesIndex) {
+        let gone = self.watched.swap_remove(at);
+        self.by_series.remove(&gone.series);
+        if let Some(moved) = self.watched.get(at) {
+            self.by_series.insert(moved.series, at);
+        }
+        self.sets[series.set_of(gone.series) as usize].count -= 1;
+        series.release(gone.series);
+    }
+
+    fn forget(&mut self, series: &mut SeriesIndex) {
+        for at in (0..self.watched.len()).rev() {
+            if self.watched[at].memory.silent_h >= FORGOTTEN_AFTER_H {
+                self.remove(at, series);
+            }
+        }
+    }
+
+    /// Writes the rows of the rhythm.
+    pub(super) fn flush(&mut self, out: &mut dyn MonitorEffects) {
+        for Rhythms { scope, hour, measures: [coherence, phase, entropy], state } in self.rhythm.drain(..) {
+            out.rhythm(&RhythmRow {
+                scope: &scope,
+                hour: Bucket::from_number(hour * 4).start(),
+                coherence,
+                phase,
+                entropy,
+                state: state.as_str(),
+                state_code: state.code().map(|code| code as i8),
+            });
+        }
+    }
+
+    /// Series watched.
+    pub(super) fn len(&self) -> usize {
+        self.watched.len()
+    }
+
+    /// Series of the last closed hour for which there was no room.
+    pub(super) fn unwatched(&self) -> usize {
+        self.unwatched
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        // The ring of hours is an allocation of its own.
+        self.watched.len() * (size_of::<Watched>() + 4096) + self.pending.len() * 96 + self.rhythm.len() * 128
+    }
+}
+
+fn hour_of(bucket: Bucket) -> u32 {
+    bucket.number() / 4
+}
+
+fn hour_end(hour: u32) -> Timestamp {
+    Bucket::from_number(hour * 4).start().plus(HOUR_US)
+}
+
+/// `2026-11-22T10:00Z`
+fn hour_text(hour: u32) -> String {
+    let text = Bucket::from_number(hour * 4).start().to_string();
+    format!("{}Z", text.get(..16).unwrap_or(&text))
+}
+
+/// As rows and alerts name a series: two sets with the same key have different names for it.
+fn scope_of(set: &GroupingSet, values: &[Box<str>]) -> String {
+    let scope = scope_text(set.key.iter().copied().zip(values.iter().map(|value| &**value)));
+    match set.name.starts_with("budget:") {
+        true if set.key.is_empty() => set.name.clone(),
+        true => format!("{},{scope}", set.name),
+        false => scope,
+    }
+}
+
+/// An alert of which only the rule, the scope, the hour and the time are said.
+fn hour_alert(rule: &str, scope: &str, hour: u32, occurred_at: Timestamp) -> Alert {
+    let start = Bucket::from_number(hour * 4).start();
+    Alert {
+        rule: rule.to_owned(),
+        scope: scope.to_owned(),
+        period: hour_text(hour),
+        period_start: start,
+        period_end: start.plus(HOUR_US),
+        level: Level::Info,
+        state: AlertState::Fired,
+        threshold: Money::ZERO,
+        current: Money::ZERO,
+        previous: Money::ZERO,
+        currency: Currency::USD,
+        occurred_at,
+        projection: None,
+        explanation: String::new(),
+        recommendation: String::new(),
+        permalink: None,
+        repeat: 0,
+    }
+}

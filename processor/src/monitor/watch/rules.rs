@@ -1,0 +1,59 @@
+//! What is watched, and by which rules.
+
+use schemas::{Dimension, GroupingSet, Money};
+
+/// `[watch]` of the configuration. Every rule has a switch of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchRules {
+    /// Names of grouping sets that are not watched, or `None`: nothing is.
+    pub except: Option<Vec<String>>,
+    /// Most series watched of each set, in one partition of the partials topic. Those that spend most are.
+    pub max_series: usize,
+    /// The money gate: what is less than this above what is usual is not told, in US dollars an hour (of the rules by the day: a day).
+    pub min_amount: Money,
+    /// Spend of an hour that is rare for the series, by its own history.
+    pub spike: bool,
+    /// Spend of an hour at or above so many times the mean of the hours before (a week at most).
+    pub hourly_mean: Option<Money>,
+    /// Spend of an hour at or above this amount, in US dollars. No money gate.
+    pub hour_above: Option<Money>,
+    /// Spend of a day at or above so many times that of the day before.
+    pub day_over_day: Option<Money>,
+    /// Spend of a day at or above so many times the mean of the seven days before.
+    pub weekly_mean: Option<Money>,
+    /// A service or model on which nothing was spent before.
+    pub first_spend: bool,
+    /// Coherence, phase, entropy and state of every watched series, and alerts about scopes that have a budget.
+    pub rhythm: bool,
+}
+
+impl WatchRules {
+    /// Nothing is watched.
+    pub fn off() -> Self {
+        WatchRules { except: None, ..WatchRules::default() }
+    }
+
+    /// Is the set watched? Those that tell users apart are not, unless they are no exception.
+    pub(super) fn watches(&self, set: &GroupingSet) -> bool {
+        let is_budget = set.name.starts_with("budget:");
+        let tells_users = set.key.contains(&Dimension::UserId);
+        self.except.as_ref().is_some_and(|except| !except.contains(&set.name) && !(is_budget && tells_users))
+    }
+}
+
+impl Default for WatchRules {
+    fn default() -> Self {
+        WatchRules {
+            except: Some(vec!["user".to_owned()]),
+            max_series: 2000,
+            min_amount: Money::from_whole(1),
+            spike: true,
+            hourly_mean: Some(Money::from_whole(3)),
+            hour_above: None,
+            day_over_day: Some(Money::from_units(1_500_000_000_000_000_000)),
+            weekly_mean: Some(Money::from_whole(2)),
+            first_spend: true,
+            rhythm: true,
+        }
+    }
+}

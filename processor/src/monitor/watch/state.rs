@@ -1,0 +1,64 @@
+//! What a snapshot keeps of watching: series by their names, in an order that the state alone decides.
+
+use serde::{Deserialize, Serialize};
+
+use schemas::GroupingSet;
+use schemas::alert::Alert;
+
+use super::pending::HourSums;
+use super::watched::{Memory, Watched};
+use super::{Rhythms, Watch, scope_of};
+use crate::monitor::MonitorRules;
+use crate::monitor::series::SeriesIndex;
+
+/// See the module's documentation.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct WatchState {
+    next_hour: Option<u32>,
+    since: Option<u32>,
+    pending: Vec<(u32, Named, HourSums)>,
+    watched: Vec<(Named, Memory)>,
+    alerts: Vec<Alert>,
+    rhythm: Vec<Rhythms>,
+}
+
+/// A series: its set's name, and its values.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Named(String, Vec<Box<str>>);
+
+impl Watch {
+    pub(crate) fn state(&self, sets: &[GroupingSet], series: &SeriesIndex) -> WatchState {
+        let named = |id| Named(sets[series.set_of(id) as usize].name.clone(), series.values(id).to_vec());
+        let mut pending: Vec<(u32, Named, HourSums)> = self.pending.iter().map(|(hour, id, sums)| (hour, named(id), sums)).collect();
+        pending.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        WatchState {
+            next_hour: self.next_hour,
+            since: self.since,
+            pending,
+            watched: self.watched.iter().map(|watched| (named(watched.series), watched.memory.clone())).collect(),
+            alerts: self.alerts.clone(),
+            rhythm: self.rhythm.clone(),
+        }
+    }
+
+    /// Puts a state back. Series of sets that are gone, have another key or are not watched any more are forgotten.
+    pub(crate) fn restore(&mut self, state: WatchState, rules: &MonitorRules, series: &mut SeriesIndex) {
+        let mut known = |Named(set, values): &Named| {
+            let at = rules.sets.iter().position(|known| known.name == *set && known.key.len() == values.len())?;
+            self.sets[at].is_watched.then(|| (at as u16, series.intern(at as u16, values)))
+        };
+        let pending: Vec<_> = state.pending.iter().filter_map(|(hour, named, sums)| Some((*hour, known(named)?.1, *sums))).collect();
+        let watched: Vec<_> = state.watched.into_iter().filter_map(|(named, memory)| Some((known(&named)?, memory))).collect();
+        for (hour, id, sums) in pending {
+            // It was a sum before.
+            let _ = self.pending.add(hour, id, (sums.debits, sums.credits), series);
+        }
+        for ((set, id), memory) in watched {
+            series.hold(id);
+            let scope = scope_of(&rules.sets[set as usize], series.values(id)).into();
+            self.put(Watched { series: id, scope, memory }, set);
+        }
+        (self.next_hour, self.since) = (state.next_hour, state.since);
+        (self.alerts, self.rhythm) = (state.alerts, state.rhythm);
+    }
+}

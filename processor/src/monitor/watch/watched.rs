@@ -1,0 +1,143 @@
+//! One watched series: what it has behind it, and what the coming hour is compared with.
+
+use detection::rhythm::{Hour, HourSpend, Judgement, Limits, Rhythm, State};
+use schemas::Money;
+use serde::{Deserialize, Serialize};
+
+use super::WatchRules;
+use super::episode::{Episode, Limit};
+use super::history::History;
+use crate::monitor::series::SeriesId;
+
+/// One dollar of alerts is worth a cent: limits made of floating point are rounded up to it.
+const CENT: f64 = 0.01;
+/// A critical limit is so many times the warning one.
+const CRITICAL: i64 = 2;
+/// Keeps the spend of the last days in `Memory::weight`: what an hour weighs a day later.
+const WEIGHT_PER_HOUR: f64 = 0.996;
+
+/// Rules that compare an hour with a limit that is fixed when it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HourRule {
+    HourlyMean,
+    HourAbove,
+}
+
+impl HourRule {
+    pub(super) const ALL: [HourRule; 2] = [HourRule::HourlyMean, HourRule::HourAbove];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            HourRule::HourlyMean => "hourly-mean",
+            HourRule::HourAbove => "hour-above",
+        }
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) series: SeriesId,
+    /// As rows and alerts name it.
+    pub(super) scope: Box<str>,
+    pub(super) memory: Memory,
+}
+
+/// What a snapshot keeps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Memory {
+    history: History,
+    /// Hours since something was spent.
+    pub(super) silent_h: u32,
+    /// Recent spend, by which the watched ones are chosen.
+    pub(super) weight: f64,
+    /// By rule, for the hour that follows the last closed one.
+    pub(super) limits: [Option<Limit>; HourRule::ALL.len()],
+    pub(super) episodes: [Option<Episode>; HourRule::ALL.len()],
+    rhythm: Rhythm,
+    /// The state of the rhythm that was told last: none but resonant, dissonant and chaotic ones are.
+    pub(super) told: Option<State>,
+    /// When the rhythm left the resonant state, as told: the hour since 1970.
+    pub(super) told_since: u32,
+}
+
+impl Memory {
+    /// Takes in a closed hour.
+    pub(super) fn close_hour(&mut self, hour: u32, spend: Money, rules: &WatchRules, limits: &Limits) -> Option<Judgement> {
+        self.history.push(spend);
+        self.silent_h = if spend == Money::ZERO { self.silent_h.saturating_add(1) } else { 0 };
+        let dollars = dollars(spend);
+        self.weight = self.weight * WEIGHT_PER_HOUR + dollars.max(0.0);
+        if !rules.rhythm && !rules.spike {
+            return None;
+        }
+        // The next hour is never one that was closed.
+        self.rhythm.close_hour(Hour(hour.into()), HourSpend::new(dollars), limits).ok()?;
+        rules.rhythm.then(|| self.rhythm.judge(None, limits))
+    }
+
+    /// Fixes the limits of the hour that begins now.
+    pub(super) fn open_hour(&mut self, hour: u32, rules: &WatchRules) {
+        let expected = money(self.rhythm.expectation().at(Hour(hour.into())));
+        self.limits = HourRule::ALL.map(|rule| {
+            let (reference, limit) = match rule {
+                HourRule::HourlyMean => {
+                    let mean = self.history.mean().filter(|mean| *mean > Money::ZERO)?;
+                    (mean, mean.checked_mul_rate(rules.hourly_mean?)?.max(mean.checked_add(rules.min_amount)?))
+                }
+                HourRule::HourAbove => (expected, rules.hour_above?),
+            };
+            Some(Limit { warning: limit, critical: limit.checked_mul(CRITICAL)?, expected: reference })
+        });
+    }
+
+    pub(super) fn last(&self) -> Money {
+        self.history.last()
+    }
+
+    /// See [`History::sum`].
+    pub(super) fn sum(&self, before: usize, count: usize) -> Option<Money> {
+        self.history.sum(before, count)
+    }
+}
+
+/// For what is compared and never added up: 15 digits of it.
+fn dollars(money: Money) -> f64 {
+    money.units() as f64 / 1e18
+}
+
+/// Rounded up to a cent.
+fn money(dollars: f64) -> Money {
+    // Far beyond what an hour can cost; NaN becomes zero.
+    let cents = (dollars.clamp(0.0, 1e15) / CENT).ceil();
+    Money::from_units(cents as i128 * 10_i128.pow(16))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floating_point_becomes_money_on_the_safe_side() {
+        for (found, expected) in [(0.0, "0"), (1.234, "1.24"), (f64::NAN, "0"), (-1.0, "0"), (1e300, "1000000000000000"), (5.0, "5")] {
+            assert_eq!(money(found).to_string(), expected);
+        }
+        assert!((dollars("1.5".parse().unwrap()) - 1.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_mean_rule_needs_a_day_and_respects_the_money_gate() {
+        let rules = WatchRules { hourly_mean: Some(Money::from_whole(3)), min_amount: Money::from_whole(5), ..WatchRules::default() };
+        let mut memory = Memory::default();
+        let mut limit = |spend: i64, hours: u32| {
+            for hour in 0..hours {
+                memory.close_hour(hour, Money::from_whole(spend), &rules, &Limits::default());
+            }
+            memory.open_hour(hours, &rules);
+            memory.limits[0].map(|limit| limit.warning.to_string())
+        };
+        assert_eq!(limit(1, 23), None);
+        assert_eq!(limit(1, 1), Some("6".to_owned()), "1 + 5 are more than 3 x 1");
+        assert_eq!(limit(10, 200), Some("30".to_owned()));
+    }
+}

@@ -7,7 +7,7 @@ use bumpalo::Bump;
 use ingest::codec::{Decoded, Decoder, DecoderOptions};
 use libfuzzer_sys::fuzz_target;
 use processor::meter::{Meter, MeterPlace, MeterRules};
-use processor::monitor::{Monitor, MonitorEffects, MonitorLimits, MonitorRules};
+use processor::monitor::{Monitor, MonitorEffects, MonitorLimits, MonitorRules, WatchRules};
 use processor::pricing::Pricer;
 use runtime::io::Message;
 use schemas::alert::Alert;
@@ -15,7 +15,7 @@ use schemas::budget::Budget;
 use schemas::calendar::Calendar;
 use schemas::price_book::PriceBook;
 use schemas::rates::Rates;
-use schemas::rollup::{AccountsRow, BudgetRow, RollupRow};
+use schemas::rollup::{AccountsRow, BudgetRow, RhythmRow, RollupRow};
 use schemas::timestamp::HOUR_US;
 use schemas::{GroupingSet, Timestamp};
 
@@ -100,6 +100,7 @@ fn monitor_rules() -> MonitorRules {
         rates: Rates::default(),
         calendar: Calendar::new("Asia/Seoul").unwrap(),
         retain_us: HOUR_US,
+        watch: WatchRules::default(),
         limits: MonitorLimits::default(),
     }
 }
@@ -109,6 +110,7 @@ struct Nobody;
 impl MonitorEffects for Nobody {
     fn rollup(&mut self, _: &RollupRow<'_, Box<str>>) {}
     fn budget(&mut self, _: &BudgetRow<'_>) {}
+    fn rhythm(&mut self, _: &RhythmRow<'_>) {}
     fn accounts(&mut self, _: &AccountsRow<'_>) {}
     fn alert(&mut self, _: &Alert) {}
 }

@@ -118,6 +118,8 @@ pub enum Table {
     Alerts,
     /// One row per budget, scope and period.
     Budgets,
+    /// One row per watched series and hour.
+    Rhythm,
     /// Progress of one shard on one input partition. Written after everything that was submitted before it.
     Accounts,
 }

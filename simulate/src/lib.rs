@@ -89,6 +89,14 @@ impl Simulator {
             let differing = left.budgets.iter().find(|(key, text)| quiet.budgets.get(*key) != Some(text));
             return Err(format!("budgets differ from those of a quiet run: {differing:?}"));
         }
+        if left.rhythm != quiet.rhythm {
+            let differing = left.rhythm.iter().find(|(key, text)| quiet.rhythm.get(*key) != Some(text));
+            return Err(format!(
+                "the rhythm differs from that of a quiet run: {} rows, {}, {differing:?}",
+                left.rhythm.len(),
+                quiet.rhythm.len()
+            ));
+        }
         Ok(counts)
     }
 }

@@ -137,6 +137,8 @@ impl Bytes<'_> {
             "Int8" | "Bool" => i8::from_le_bytes(self.take()).into(),
             "Int32" => i32::from_le_bytes(self.take()).into(),
             "DateTime('UTC')" => u32::from_le_bytes(self.take()).into(),
+            // As bits: they are compared and nothing else.
+            "Float64" => i64::from_le_bytes(self.take()).into(),
             "Int64" | "DateTime64(6, 'UTC')" => i64::from_le_bytes(self.take()).into(),
             "UInt64" => u64::from_le_bytes(self.take()).into(),
             "Int128" | "Decimal(38, 18)" => i128::from_le_bytes(self.take()),
@@ -261,6 +263,13 @@ impl BlockReader {
         let amounts = ["threshold", "current", "previous"].map(|column| self.nullable(column, row));
         let occurred_at: i64 = self.number("occurred_at", row);
         (self.text("id", row), format!("{texts:?} {amounts:?} {occurred_at}"))
+    }
+
+    /// A row of `rhythm`: scope and hour, everything else.
+    pub(crate) fn rhythm(&self, row: usize) -> ((String, u32), String) {
+        let measures = ["coherence", "phase", "entropy"].map(|column| self.nullable(column, row));
+        let (scope, hour) = (self.text("scope", row), self.number("hour", row));
+        ((scope, hour), format!("{measures:?} {}", self.text("state", row)))
     }
 
     /// A row of `shard_accounts`.

@@ -16,6 +16,8 @@ pub(crate) struct Tables {
     rollups: BTreeMap<RollupKey, RollupValue>,
     budgets: BTreeMap<BudgetKey, BudgetValue>,
     alerts: BTreeMap<String, String>,
+    /// By scope and hour.
+    rhythm: BTreeMap<(String, u32), String>,
     accounts: BTreeMap<(String, i32, i32), AccountsRow>,
     /// Events counted in the finest rows of `total`.
     events: i128,
@@ -36,6 +38,7 @@ impl Tables {
             let found = match batch.table {
                 Table::Rollups => self.insert_rollup(block.rollup(row)),
                 Table::Budgets => self.insert_budget(block.budget(row)),
+                Table::Rhythm => self.insert_rhythm(block.rhythm(row)),
                 Table::Alerts => self.insert_alert(block.alert(row)),
                 Table::Accounts => self.insert_accounts(block.accounts(row)),
                 Table::UsageEvents => None,
@@ -77,6 +80,11 @@ impl Tables {
         (*held != text).then(|| (Invariant::AlertIdNamesOneAlert, format!("{id}: {held} and {text}")))
     }
 
+    fn insert_rhythm(&mut self, (key, text): ((String, u32), String)) -> Option<Violation> {
+        let held = self.rhythm.entry(key.clone()).or_insert_with(|| text.clone());
+        (*held != text).then(|| (Invariant::RevisionNamesOneValue, format!("rhythm of {key:?}: {held} and {text}")))
+    }
+
     fn insert_accounts(&mut self, row: AccountsRow) -> Option<Violation> {
         let key = (row.topic.clone(), row.partition, row.shard);
         if self.accounts.get(&key).is_none_or(|held| row.revision > held.revision) {
@@ -100,6 +108,11 @@ impl Tables {
     /// All alert rows, by id.
     pub(crate) fn alerts(&self) -> &BTreeMap<String, String> {
         &self.alerts
+    }
+
+    /// All rows of the rhythm.
+    pub(crate) fn rhythm(&self) -> &BTreeMap<(String, u32), String> {
+        &self.rhythm
     }
 
     /// All budget rows without their revisions.

@@ -10,7 +10,7 @@ use schemas::calendar::Calendar;
 use schemas::price_book::PriceBook;
 use schemas::rates::Rates;
 use schemas::timestamp::{DAY_US, HOUR_US, MINUTE_US};
-use schemas::{Dimension, GroupingSet, Timestamp};
+use schemas::{Dimension, GroupingSet, Money, Timestamp};
 
 use cost_rhythm::config::{Config, Rules, load};
 use cost_rhythm::stages::{MeterFactory, MonitorFactory, StageFactory};
@@ -155,7 +155,9 @@ impl Factories {
     /// # Errors
     /// The built-in configuration, prices or budgets cannot be read.
     pub fn new() -> Result<Self, SetUpError> {
-        let config: Config = load(None)?;
+        let mut config: Config = load(None)?;
+        // Small amounts are told of as well.
+        (config.watch.min_amount, config.watch.hour_above) = (Money::from_units(10_i128.pow(12)), Money::from_units(10_i128.pow(17)));
         let mut rules = Rules {
             sets: sets(),
             book: PriceBook::parse_all(&[("prices", PRICES)])?,

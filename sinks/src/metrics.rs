@@ -30,6 +30,7 @@ impl EncodeLabelValue for TableLabel {
             Table::UsageEvents => "usage_events",
             Table::Alerts => "alerts",
             Table::Budgets => "budgets",
+            Table::Rhythm => "rhythm",
             Table::Accounts => "accounts",
         };
         EncodeLabelValue::encode(&name, encoder)

@@ -7,7 +7,7 @@ use figment::error::Kind;
 use figment::providers::{Env, Format, Toml};
 use figment::value::Value;
 
-use schemas::Secret;
+use schemas::{GroupingSet, Money, Secret};
 
 use super::{Config, Security};
 
@@ -186,6 +186,23 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     }
     if config.limits.recent_identities > MAX_RECENT_IDENTITIES {
         return fail("limits.recent_identities", config.limits.recent_identities.to_string(), "must be at most 50000000");
+    }
+    let watch = &config.watch;
+    if let Some(name) =
+        watch.except.iter().find(|name| !config.grouping_sets().iter().chain(&GroupingSet::defaults()).any(|set| set.name == **name))
+    {
+        return fail("watch.except", format!("{name:?}"), "is no grouping set: leave it out, or name one of those that are configured");
+    }
+    for (key, factor) in
+        [("watch.hourly_mean", watch.hourly_mean), ("watch.day_over_day", watch.day_over_day), ("watch.weekly_mean", watch.weekly_mean)]
+    {
+        if factor > Money::ZERO && factor <= Money::from_whole(1) {
+            return fail(
+                key,
+                factor.to_string(),
+                "must be a factor above 1, such as \"1.5\" for half as much again, or \"0\" to switch the rule off",
+            );
+        }
     }
     let mut names: Vec<&str> = config.grouping_set.iter().map(|set| set.name.as_str()).collect();
     names.sort_unstable();

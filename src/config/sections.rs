@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use schemas::{Dimension, Secret};
+use processor::monitor::WatchRules;
+use schemas::{Dimension, Money, Secret};
 use serde::{Deserialize, Deserializer};
 
 /// The whole file. Defaults are in the file that the program carries, `cost-rhythm.toml`, and nowhere else.
@@ -24,6 +25,8 @@ pub struct Config {
     pub prices: PricesConfig,
     /// Budgets.
     pub budgets: BudgetsConfig,
+    /// What is unusual.
+    pub watch: WatchConfig,
     /// Time.
     pub windows: WindowsConfig,
     /// Memory.
@@ -197,6 +200,56 @@ pub struct BudgetsConfig {
     pub files: Vec<PathBuf>,
 }
 
+/// `[watch]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WatchConfig {
+    /// Nothing is watched if this is off.
+    pub enabled: bool,
+    /// Grouping sets that are not watched.
+    pub except: Vec<String>,
+    /// Series per set and partition of the partials topic.
+    pub max_series: usize,
+    /// See the file.
+    #[serde(deserialize_with = "decimal")]
+    pub min_amount: Money,
+    /// 0: the rule is off, here and below.
+    #[serde(deserialize_with = "decimal")]
+    pub hourly_mean: Money,
+    /// See the file.
+    #[serde(deserialize_with = "decimal")]
+    pub hour_above: Money,
+    /// See the file.
+    #[serde(deserialize_with = "decimal")]
+    pub day_over_day: Money,
+    /// See the file.
+    #[serde(deserialize_with = "decimal")]
+    pub weekly_mean: Money,
+    /// See the file.
+    pub first_spend: bool,
+    /// See the file.
+    pub rhythm: bool,
+}
+
+impl WatchConfig {
+    /// As the monitor takes them.
+    pub fn rules(&self) -> WatchRules {
+        let on = |value: Money| (value > Money::ZERO).then_some(value);
+        WatchRules {
+            except: self.enabled.then(|| self.except.clone()),
+            max_series: self.max_series,
+            min_amount: self.min_amount,
+            spike: false,
+            hourly_mean: on(self.hourly_mean),
+            hour_above: on(self.hour_above),
+            day_over_day: on(self.day_over_day),
+            weekly_mean: on(self.weekly_mean),
+            first_spend: self.first_spend,
+            rhythm: self.rhythm,
+        }
+    }
+}
+
 /// `[windows]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -292,6 +345,15 @@ pub struct GroupingSetConfig {
 }
 
 /// Human durations: `"100ms"`, `"15m"`, `"35d"`.
+/// Decimal text, not below zero.
+fn decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let refuse =
+        |problem: String| serde::de::Error::custom(format!("{text:?}: {problem}; expected decimal text such as \"12.50\", or \"0\""));
+    let money = Money::parse(&text).map_err(|error| refuse(error.to_string()))?;
+    if money.is_negative() { Err(refuse("it is negative".to_owned())) } else { Ok(money) }
+}
+
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_duration(&text).ok_or_else(|| {

@@ -7,7 +7,7 @@ use runtime::store::Loaded;
 use runtime::{Effects, Stage, StageError, Taken};
 use schemas::Timestamp;
 use schemas::alert::Alert;
-use schemas::rollup::{AccountsRow, AlertRow, BudgetRow, RollupRow};
+use schemas::rollup::{AccountsRow, AlertRow, BudgetRow, RhythmRow, RollupRow};
 use sinks::clickhouse::rows::{self, Block};
 
 use super::{StageFactory, StagePlace};
@@ -32,6 +32,7 @@ impl MonitorFactory {
             rates: rules.rates.clone(),
             calendar: rules.calendar.clone(),
             retain_us,
+            watch: config.watch.rules(),
             limits: MonitorLimits {
                 max_cells: config.limits.monitor_max_cells,
                 max_rows: config.limits.monitor_max_rows,
@@ -113,6 +114,8 @@ impl Stage for MonitorStage {
             ("series", gauges.series as f64),
             ("inputs", gauges.inputs as f64),
             ("budget_states", gauges.budget_states as f64),
+            ("watched_series", gauges.watched_series as f64),
+            ("unwatched_series", gauges.unwatched_series as f64),
             ("memory_bytes", gauges.bytes as f64),
             ("repeated_cells", gauges.repeated_cells as f64),
             ("unknown_set_cells", gauges.unknown_set_cells as f64),
@@ -126,6 +129,7 @@ impl Stage for MonitorStage {
 struct Rows {
     rollups: Block,
     budgets: Block,
+    rhythm: Block,
     accounts: Block,
     alerts: Block,
     finished: Vec<RowBatch>,
@@ -138,6 +142,7 @@ impl Default for Rows {
         Rows {
             rollups: Block::new(Table::Rollups),
             budgets: Block::new(Table::Budgets),
+            rhythm: Block::new(Table::Rhythm),
             accounts: Block::new(Table::Accounts),
             alerts: Block::new(Table::Alerts),
             finished: Vec::new(),
@@ -191,6 +196,7 @@ impl Rows {
         effects.batches.append(&mut self.finished);
         effects.batches.extend(self.rollups.take());
         effects.batches.extend(self.budgets.take());
+        effects.batches.extend(self.rhythm.take());
         effects.batches.extend(self.alerts.take());
         effects.batches.extend(self.accounts.take());
         effects.records.append(&mut self.records);
@@ -210,6 +216,14 @@ impl MonitorEffects for Rows {
     fn budget(&mut self, row: &BudgetRow<'_>) {
         let outcome = rows::put_budget(&mut self.budgets, row);
         self.note(outcome);
+    }
+
+    fn rhythm(&mut self, row: &RhythmRow<'_>) {
+        let outcome = rows::put_rhythm(&mut self.rhythm, row);
+        self.note(outcome);
+        if self.rhythm.rows() >= ROWS {
+            self.finished.extend(self.rhythm.take());
+        }
     }
 
     fn accounts(&mut self, row: &AccountsRow<'_>) {

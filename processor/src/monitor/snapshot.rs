@@ -243,6 +243,9 @@ impl Monitor {
             Some((version, _)) => return Err(SnapshotError::Version(*version)),
             None => return Err(malformed("empty")),
         };
+        if !watch.is_sound() {
+            return Err(malformed("an hour beyond all events"));
+        }
         let mut monitor = Monitor::new(rules, state.shard);
         (monitor.position, monitor.closed, monitor.frontier) = (state.position, state.closed, state.frontier);
         let series = monitor.restore_series(&state);

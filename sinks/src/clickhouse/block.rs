@@ -47,6 +47,10 @@ pub enum ColumnType {
     NullableMoney,
     /// Which are null, then all values.
     NullableUInt64,
+    /// Which are null, then all values.
+    NullableFloat64,
+    /// Which are null, then all values.
+    NullableInt8,
     /// Seconds since 1970.
     Seconds,
     /// Microseconds since 1970.
@@ -72,6 +76,8 @@ impl ColumnType {
             ColumnType::Money => "Decimal(38, 18)",
             ColumnType::NullableMoney => "Nullable(Decimal(38, 18))",
             ColumnType::NullableUInt64 => "Nullable(UInt64)",
+            ColumnType::NullableFloat64 => "Nullable(Float64)",
+            ColumnType::NullableInt8 => "Nullable(Int8)",
             ColumnType::Seconds => "DateTime('UTC')",
             ColumnType::Micros => "DateTime64(6, 'UTC')",
             ColumnType::Text => "String",
@@ -84,7 +90,11 @@ impl ColumnType {
     const fn parts(self) -> usize {
         match self {
             ColumnType::Pairs => 3,
-            ColumnType::NullableMoney | ColumnType::NullableUInt64 | ColumnType::Texts => 2,
+            ColumnType::NullableMoney
+            | ColumnType::NullableUInt64
+            | ColumnType::NullableFloat64
+            | ColumnType::NullableInt8
+            | ColumnType::Texts => 2,
             _ => 1,
         }
     }
@@ -201,6 +211,18 @@ impl<'b> RowWriter<'b> {
 
     pub(super) fn nullable_uint64(&mut self, value: Option<u64>) {
         let [null, values] = self.next(ColumnType::NullableUInt64);
+        null.push(u8::from(value.is_none()));
+        values.extend_from_slice(&value.unwrap_or(0).to_le_bytes());
+    }
+
+    pub(super) fn nullable_float64(&mut self, value: Option<f64>) {
+        let [null, values] = self.next(ColumnType::NullableFloat64);
+        null.push(u8::from(value.is_none()));
+        values.extend_from_slice(&value.unwrap_or(0.0).to_le_bytes());
+    }
+
+    pub(super) fn nullable_int8(&mut self, value: Option<i8>) {
+        let [null, values] = self.next(ColumnType::NullableInt8);
         null.push(u8::from(value.is_none()));
         values.extend_from_slice(&value.unwrap_or(0).to_le_bytes());
     }

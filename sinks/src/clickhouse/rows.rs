@@ -2,7 +2,7 @@
 //! the block is as it was before the row.
 
 use runtime::io::Table;
-use schemas::rollup::{AccountsRow, AlertRow, BudgetRow, RollupRow, UsageEventRow};
+use schemas::rollup::{AccountsRow, AlertRow, BudgetRow, RhythmRow, RollupRow, UsageEventRow};
 use schemas::{Amount, Dimension, Kind, Measures};
 
 pub use super::block::{Block, ColumnType, OutOfRange};
@@ -15,13 +15,17 @@ pub const fn table_name(table: Table) -> &'static str {
         Table::UsageEvents => "usage_event_rows",
         Table::Alerts => "alert_rows",
         Table::Budgets => "budget_rows",
+        Table::Rhythm => "rhythm",
         Table::Accounts => "shard_accounts",
     }
 }
 
 /// Name and type of a table's columns, in the order in which a row's values are written.
 pub const fn columns(table: Table) -> &'static [(&'static str, ColumnType)] {
-    use ColumnType::{Bool, Int8, Int32, Int64, Int128, Micros, Money, NullableMoney, NullableUInt64, Pairs, Seconds, Text, Texts, UInt64};
+    use ColumnType::{
+        Bool, Int8, Int32, Int64, Int128, Micros, Money, NullableFloat64, NullableInt8, NullableMoney, NullableUInt64, Pairs, Seconds,
+        Text, Texts, UInt64,
+    };
     match table {
         Table::Rollups => &[
             ("granularity", Int8),
@@ -118,6 +122,15 @@ pub const fn columns(table: Table) -> &'static [(&'static str, ColumnType)] {
             ("projection", NullableMoney),
             ("level", Text),
             ("revision", Int64),
+        ],
+        Table::Rhythm => &[
+            ("scope", Text),
+            ("hour", Seconds),
+            ("coherence", NullableFloat64),
+            ("phase", NullableFloat64),
+            ("entropy", NullableFloat64),
+            ("state", Text),
+            ("state_code", NullableInt8),
         ],
         Table::Accounts => &[
             ("topic", Text),
@@ -263,6 +276,24 @@ pub fn put_alert(block: &mut Block, row: &AlertRow<'_>) -> Result<(), OutOfRange
     w.text(row.currency.as_ref().map_or("", |currency| currency.as_str()));
     w.micros(occurred_at);
     w.text(row.data);
+    Ok(())
+}
+
+/// Appends a row of `rhythm`.
+///
+/// # Errors
+/// [`OutOfRange`] for an hour that its column cannot hold.
+pub fn put_rhythm(block: &mut Block, row: &RhythmRow<'_>) -> Result<(), OutOfRange> {
+    debug_assert_eq!(block.table, Table::Rhythm);
+    let hour = Seconds::of("hour", row.hour)?;
+    let mut w = block.row();
+    w.text(row.scope);
+    w.seconds(hour);
+    for measure in [row.coherence, row.phase, row.entropy] {
+        w.nullable_float64(measure);
+    }
+    w.text(row.state);
+    w.nullable_int8(row.state_code);
     Ok(())
 }
 

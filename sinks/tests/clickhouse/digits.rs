@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use runtime::io::{RowBatch, Table, TableSink};
 use schemas::event::Amount;
-use schemas::rollup::{AlertRow, BudgetRow, CostStatus, UsageEventRow};
+use schemas::rollup::{AlertRow, BudgetRow, CostStatus, RhythmRow, UsageEventRow};
 use schemas::{Currency, Dimension, Event, Kind, Money, Timestamp, Tokens};
 use sinks::clickhouse::ClickHouseSink;
 use sinks::clickhouse::rows::{self, Block};
@@ -86,6 +86,19 @@ fn put_alert(block: &mut Block) {
     rows::put_alert(block, &row).unwrap();
 }
 
+fn put_rhythm(block: &mut Block, coherence: Option<f64>) {
+    let row = RhythmRow {
+        scope: "provider=openai",
+        hour: Timestamp::parse("2026-11-22T10:00:00Z").unwrap(),
+        coherence,
+        phase: Some(0.5),
+        entropy: None,
+        state: "DISSONANT",
+        state_code: Some(1),
+    };
+    rows::put_rhythm(block, &row).unwrap();
+}
+
 fn batch(table: Table, put: impl Fn(&mut Block)) -> RowBatch {
     let mut block = Block::new(table);
     put(&mut block);
@@ -99,6 +112,7 @@ fn the_bytes_of_every_row_are_the_golden_ones() {
         ("usage_event", batch(Table::UsageEvents, |rows| put_usage_event(rows, 42))),
         ("budget", batch(Table::Budgets, |rows| put_budget(rows, 7, "80", None))),
         ("alert", batch(Table::Alerts, put_alert)),
+        ("rhythm", batch(Table::Rhythm, |rows| put_rhythm(rows, Some(0.1)))),
         ("accounts", accounts(1, 4, 20, 8)),
     ];
     let lines: Vec<String> =
@@ -137,7 +151,8 @@ async fn every_digit_survives() {
     sink.submit(batch(Table::Budgets, |rows| put_budget(rows, 6, "79", None))).unwrap();
     let twice = |rows: &mut Block| (0..2).for_each(|_| put_alert(rows));
     sink.submit(batch(Table::Alerts, twice)).unwrap();
-    until_acknowledged(&mut sink, 6).await;
+    sink.submit(batch(Table::Rhythm, |rows| put_rhythm(rows, Some(0.1)))).unwrap();
+    until_acknowledged(&mut sink, 7).await;
 
     assert_eq!(text(&server, "SELECT cost FROM hourly_total ORDER BY window_start").await.lines().collect::<Vec<_>>(), values);
     assert_eq!(
@@ -151,7 +166,10 @@ async fn every_digit_survives() {
         text(&server, sql).await,
         "usage-events\t3\treq-1\t2026-11-22 10:15:03.123456\tadjustment\tanthropic\tbatch\t-400\t7\t\\N\t-0.000000000000000001\tpriced\tv1\t0.02\t27.5\tKRW\t812\t{'region':'eu'}\t{'a':'1','b':'\"x\"'}"
     );
-    assert_eq!(text(&server, "SELECT scope, hour, coherence, phase, entropy, state, state_code FROM rhythm").await, "");
+    assert_eq!(
+        text(&server, "SELECT scope, hour, coherence, phase, entropy, state, state_code FROM rhythm").await,
+        "provider=openai\t2026-11-22 10:00:00\t0.1\t0.5\t\\N\tDISSONANT\t1"
+    );
 }
 
 /// Beyond what `Money::parse` takes.

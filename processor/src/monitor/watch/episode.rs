@@ -59,7 +59,7 @@ pub(super) fn reach(episode: &mut Option<Episode>, hour: u32, limit: &Limit, spe
 /// The hour is closed with less than the limit (or there was none).
 pub(super) fn stay_below(episode: &mut Option<Episode>) -> Option<Told> {
     let held = episode.as_mut()?;
-    held.quiet_h += 1;
+    held.quiet_h = held.quiet_h.saturating_add(1);
     if held.quiet_h < QUIET_H {
         return None;
     }

@@ -37,7 +37,7 @@ impl WatchRules {
     pub(super) fn watches(&self, set: &GroupingSet) -> bool {
         let is_budget = set.name.starts_with("budget:");
         let tells_users = set.key.contains(&Dimension::UserId);
-        self.except.as_ref().is_some_and(|except| !except.contains(&set.name) && !(is_budget && tells_users))
+        self.except.as_ref().is_some_and(|except| !(except.contains(&set.name) || is_budget && tells_users))
     }
 }
 

@@ -26,6 +26,20 @@ pub(crate) struct WatchState {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Named(String, Vec<Box<str>>);
 
+/// No hour of an event is later: the year 2105, and some room to count on.
+const LAST_HOUR: u32 = u32::MAX / 8;
+
+impl WatchState {
+    /// Are all hours in it those of events? Else it is no state of ours.
+    pub(crate) fn is_sound(&self) -> bool {
+        let of_pending = self.pending.iter().map(|(hour, ..)| *hour);
+        let of_watched = self.watched.iter().flat_map(|(_, memory)| memory.hours());
+        let of_rows = self.rhythm.iter().map(|row| row.hour);
+        let mut all = of_pending.chain(of_watched).chain(of_rows).chain(self.next_hour).chain(self.since);
+        all.all(|hour| hour <= LAST_HOUR)
+    }
+}
+
 impl Watch {
     pub(crate) fn state(&self, sets: &[GroupingSet], series: &SeriesIndex) -> WatchState {
         let named = |id| Named(sets[series.set_of(id) as usize].name.clone(), series.values(id).to_vec());

@@ -91,6 +91,11 @@ impl Memory {
         });
     }
 
+    /// All hours that it names.
+    pub(super) fn hours(&self) -> impl Iterator<Item = u32> {
+        self.episodes.iter().flatten().map(|episode| episode.since).chain([self.told_since])
+    }
+
     pub(super) fn last(&self) -> Money {
         self.history.last()
     }

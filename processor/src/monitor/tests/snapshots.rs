@@ -34,6 +34,7 @@ fn restored(bench: &Bench, budgets: &str) -> Bench {
 
 const V1: &str = include_str!("../golden/snapshot_v1.hex");
 const V2: &str = include_str!("../golden/snapshot_v2.hex");
+const V3: &str = include_str!("../golden/snapshot_v3.hex");
 
 fn two_budgets() -> String {
     budget("all", "100", "") + &budget("each", "100", "per=[\"user_id\"]")
@@ -59,8 +60,8 @@ fn the_bytes_are_the_golden_ones() {
     let bench = corrected();
     let bytes = bench.monitor.snapshot().unwrap();
     let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    assert_eq!(hex, V2.trim(), "a change needs a new SNAPSHOT_VERSION");
-    assert_eq!(SNAPSHOT_VERSION, 2);
+    assert_eq!(hex, V3.trim(), "a change needs a new SNAPSHOT_VERSION");
+    assert_eq!(SNAPSHOT_VERSION, 3);
     let mut again = restored(&bench, &two_budgets());
     assert_eq!(again.monitor.snapshot().unwrap(), bytes);
     again.flush();
@@ -78,6 +79,12 @@ fn a_state_of_version_1_is_read_and_goes_on() {
     bench.send(&Head::last(3), &[total(bucket(), 3, measures)]);
     bench.send(&Head::last(4).closing(bucket().plus(3).start()), &[]);
     assert_eq!(bench.tables.states().last().unwrap(), "total resolved 50 10");
+}
+
+#[test]
+fn a_state_of_version_2_is_read_as_one_that_watched_nothing() {
+    let monitor = Monitor::restore(&bytes_of(V2), rules(&two_budgets())).unwrap();
+    assert_eq!(monitor.snapshot().unwrap(), bytes_of(V3));
 }
 
 #[test]

@@ -81,7 +81,11 @@ pub fn clickhouse(config: &Config) -> anyhow::Result<ClickHouse> {
 /// Makes or updates the tables; waits for a server that is away, as the running service does.
 async fn make_tables(server: &ClickHouse, rules: &Rules, url: &str) -> anyhow::Result<()> {
     loop {
-        let Err(error) = server.migrate(&rules.sets).await else { return Ok(()) };
+        let made = match server.migrate(&rules.sets).await {
+            Ok(_) => server.publish_rates(&rules.rates, rules.calendar.zone_name()).await,
+            Err(error) => Err(error),
+        };
+        let Err(error) = made else { return Ok(()) };
         let is_passing = error.fault() == Fault::Passing;
         let error = anyhow::Error::new(error).context(format!("CR-3201: clickhouse.url = {url:?}: the tables cannot be made"));
         if !is_passing {

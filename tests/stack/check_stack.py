@@ -3,32 +3,46 @@
 
     check_stack.py check       exit 1 and one line per finding
     check_stack.py self-test   plants faults in a copy and demands that `check` finds each
-    check_stack.py sql         every dashboard query with its macros expanded, as JSON
+    check_stack.py sql         every dashboard query with its macros and variables expanded, as JSON
+    check_stack.py panels      runs every panel and alert rule on a server and compares with tests/stack/recounts.py
 
 Limits: images are not pulled, so a tag that does not exist is not noticed, and nothing here is started.
 """
 
 import argparse
 import json
+import math
 import os
 import pathlib
 import re
+import runpy
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
+import urllib.error
+import urllib.parse
+import urllib.request
 import xml.etree.ElementTree
 
 import jsonschema
 import yaml
+
+from recounts import RECOUNTS, RULES
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
 
 # Services that end when their work is done.
 ONE_SHOTS = {"topics"}
+# Data sources that Grafana brings along.
+BUILT_IN_SOURCES = {"prometheus"}
+LEVELS = {"info", "warning", "critical", "emergency"}
 # Functions of the ClickHouse data source that a panel may use (its own list is longer; `expand` must know each).
 MACRO = re.compile(r"\$__(\w+)(?:\(([^()]*)\))?")
+# What stands for the variables of the dashboards, unless told; `zone` is one of a half hour, which hours cannot serve.
+CHOSEN = {"currency": "USD", "scope": "total", "zone": "Asia/Kolkata"}
 VARIABLE = re.compile(r"(?<!\$)\$(?:\{([^}]*)\}|([A-Za-z_]\w*))")
 
 
@@ -311,7 +325,17 @@ def check_build_context(root, findings):
 
 
 def dashboards(root):
-    return sorted((root / "grafana/dashboards").glob("*.json"))
+    return sorted([*(root / "grafana/dashboards").glob("*.json"), *(root / "grafana/operations").glob("*.json")])
+
+
+def panels(dashboard):
+    return [panel for panel in dashboard.get("panels", []) if panel.get("type") != "row"]
+
+
+def alert_rules(root):
+    for file in sorted((root / "grafana/provisioning/alerting").glob("*.yml")):
+        for group in yaml.safe_load(file.read_text()).get("groups", []):
+            yield from ((str(file.relative_to(root)), group, rule) for rule in group["rules"])
 
 
 def check_grafana(root, compose, findings):
@@ -326,6 +350,8 @@ def check_grafana(root, compose, findings):
             findings.demand(name in environment, where, f"uses {name}, which docker-compose.yml does not give to Grafana")
         for source in yaml.safe_load(text)["datasources"]:
             sources[source.get("uid")] = source["type"]
+            if source["type"] in BUILT_IN_SOURCES:
+                continue
             plugins = environment.get("GF_PLUGINS_PREINSTALL_SYNC", "")
             findings.demand(re.search(rf"(^|,){re.escape(source['type'])}@\d+\.\d+\.\d+(,|$)", plugins), where, f"{source['type']} is not installed in a pinned version (GF_PLUGINS_PREINSTALL_SYNC)")
     for file in sorted((root / "grafana/provisioning/dashboards").glob("*.yml")):
@@ -336,7 +362,12 @@ def check_grafana(root, compose, findings):
     if home:
         directory, _, name = home.rpartition("/")
         findings.demand((root / mounts.get(directory, "missing") / name).is_file(), "docker-compose.yml: grafana", f"home dashboard {home} does not exist")
-    check_grafana_user(root, findings)
+    check_clickhouse_users(root, compose, findings)
+    check_prometheus(root, compose, sources, findings)
+    check_rules(root, environment, sources, findings)
+    for name, content in runpy.run_path(str(root / "grafana/build.py"))["files"]():
+        file = root / "grafana" / name
+        findings.demand(file.is_file() and file.read_text() == content, f"grafana/{name}", "is not what grafana/build.py writes")
 
     uids = {}
     findings.demand(dashboards(root), "grafana/dashboards", "no dashboard")
@@ -348,45 +379,155 @@ def check_grafana(root, compose, findings):
         check_panels(where, dashboard, sources, findings)
 
 
-def check_grafana_user(root, findings):
-    """The data source's user is the one that ClickHouse is told about."""
-    where = "docker/clickhouse/grafana-user.xml"
-    text = (root / where).read_text()
-    try:
-        xml.etree.ElementTree.fromstring(text)
-    except xml.etree.ElementTree.ParseError as error:
-        findings.add(where, f"is no XML: {error}")
+def check_clickhouse_users(root, compose, findings):
+    """The data source's user is one that ClickHouse is told about, and no reader may write or ask without end."""
+    files = sorted((root / "docker/clickhouse").glob("*.xml"))
+    mounted = " ".join(map(str, compose["services"]["clickhouse"].get("volumes", [])))
+    environment = compose["services"]["clickhouse"].get("environment") or {}
+    users, profiles, quotas = {}, {}, {}
+    for file in files:
+        where = str(file.relative_to(root))
+        findings.demand(f"./{where}:/etc/clickhouse-server/users.d/{file.name}:ro" in mounted, where, "is not mounted into users.d of the service clickhouse")
+        try:
+            tree = xml.etree.ElementTree.fromstring(file.read_text())
+        except xml.etree.ElementTree.ParseError as error:
+            findings.add(where, f"is no XML: {error}")
+            continue
+        for kind, found in (("users", users), ("profiles", profiles), ("quotas", quotas)):
+            found.update({element.tag: (where, element) for element in tree.findall(f"./{kind}/*")})
     for file in (root / "grafana/provisioning/datasources").glob("*.yml"):
         for source in yaml.safe_load(file.read_text())["datasources"]:
             user = source["jsonData"].get("username")
-            findings.demand(f"<{user}>" in text, where, f"does not define the data source's user {user}")
-    findings.demand(re.search(r"<readonly>[12]</readonly>", text), where, "the dashboards' user may write")
+            findings.demand(user is None or user in users, "docker/clickhouse", f"does not define the data source's user {user}")
+    for name, (where, user) in users.items():
+        at = f"{where}: user {name}"
+        password = user.find("password")
+        secret = password.get("from_env") if password is not None else None
+        findings.demand(secret and secret in environment, at, "has no password from a variable that docker-compose.yml sets")
+        profile = profiles.get(user.findtext("profile", ""), (None, None))[1]
+        if findings.demand(profile is not None, at, f"profile {user.findtext('profile')} is not there"):
+            findings.demand(profile.findtext("readonly") in ("1", "2"), at, "may write (readonly)")
+            for limit in ("max_execution_time", "max_memory_usage"):
+                findings.demand(int(profile.findtext(limit, "0")) > 0, at, f"has no {limit}")
+                findings.demand(profile.findtext(f"constraints/{limit}/max") == profile.findtext(limit), at, f"may raise {limit} (constraints)")
+        quota = quotas.get(user.findtext("quota", ""), (None, None))[1]
+        if findings.demand(quota is not None, at, f"quota {user.findtext('quota')} is not there"):
+            for limit in ("duration", "queries", "execution_time"):
+                findings.demand(int(quota.findtext(f"interval/{limit}", "0")) > 0, at, f"its quota has no {limit}")
+        grants = [grant.text for grant in user.findall("grants/query")]
+        findings.demand(grants and all(re.fullmatch(r"GRANT SELECT ON cost_rhythm\.\*", grant) for grant in grants), at, f"is granted more than SELECT on cost_rhythm: {grants}")
+
+
+def check_prometheus(root, compose, sources, findings):
+    """Grafana's Prometheus exists, scrapes the service, and every metric that a panel asks for is documented."""
+    where = "docker/prometheus.yml"
+    services = compose["services"]
+    targets = [target for job in yaml.safe_load((root / where).read_text())["scrape_configs"] for config in job["static_configs"] for target in config["targets"]]
+    listen = tomllib.loads((root / "docker/cost-rhythm.toml").read_text())["http"]["listen"].rpartition(":")[2]
+    findings.demand(f"cost-rhythm:{listen}" in targets, where, f"does not scrape cost-rhythm:{listen}")
+    for file in (root / "grafana/provisioning/datasources").glob("*.yml"):
+        for source in yaml.safe_load(file.read_text())["datasources"]:
+            if source["type"] == "prometheus":
+                host = re.sub(r"^\w+://", "", source["url"]).partition(":")[0]
+                findings.demand(host in services, str(file.relative_to(root)), f"url {source['url']}: there is no service {host}")
+    documented = set(re.findall(r"`(cost_rhythm_\w+)`", (root / "docs/OPERATIONS.md").read_text()))
+    for file in dashboards(root):
+        for panel in panels(json.loads(file.read_text())):
+            for target in panel.get("targets", []):
+                for metric in re.findall(r"\bcost_rhythm_\w+", target.get("expr", "")):
+                    name = re.sub(r"_(bucket|sum|count)$", "", metric)
+                    findings.demand({name, metric} & documented, f"{file.relative_to(root)}: panel '{panel['title']}'", f"metric {metric} is not in docs/OPERATIONS.md")
+
+
+def check_rules(root, environment, sources, findings):
+    receivers, policies, uids = set(), [], set()
+    for file in sorted((root / "grafana/provisioning/alerting").glob("*.yml")):
+        where, text = str(file.relative_to(root)), file.read_text()
+        document = yaml.safe_load(text)
+        receivers |= {point["name"] for point in document.get("contactPoints", []) if point.get("receivers")}
+        policies += [(where, policy["receiver"]) for policy in document.get("policies", [])]
+        for name in re.findall(r"\$\{(\w+)\}", text):
+            findings.demand(name in environment, where, f"uses {name}, which docker-compose.yml does not give to Grafana")
+    findings.demand(policies, "grafana/provisioning/alerting", "no notification policy")
+    for where, receiver in policies:
+        findings.demand(receiver in receivers, where, f"the policy's receiver {receiver} is no contact point")
+    shown = {(d["uid"], panel["id"]) for d in (json.loads(file.read_text()) for file in dashboards(root)) for panel in panels(d)}
+    folders = {provider["folder"] for file in (root / "grafana/provisioning/dashboards").glob("*.yml") for provider in yaml.safe_load(file.read_text())["providers"]}
+    for where, group, rule in alert_rules(root):
+        at = f"{where}: rule {rule.get('uid')}"
+        findings.demand(rule["uid"] not in uids and len(rule["uid"]) <= 40, at, "its uid is taken or too long")
+        uids.add(rule["uid"])
+        findings.demand(group["folder"] in folders, at, f"folder {group['folder']} has no dashboards")
+        findings.demand((rule.get("dashboardUid"), rule.get("panelId")) in shown, at, "its panel does not exist")
+        findings.demand((rule.get("annotations") or {}).get("summary") and (rule.get("labels") or {}).get("level") in LEVELS, at, "no summary, or no level")
+        findings.demand(rule["uid"] in RULES, at, "tests/stack/recounts.py has no recount of it")
+        known = set()
+        for step in rule["data"]:
+            source, model = step["datasourceUid"], step["model"]
+            findings.demand(model["refId"] == step["refId"], at, f"step {step['refId']} has another refId in its model")
+            if source == "__expr__":
+                asked = re.findall(r"\bFROM (\w+)", model["expression"]) or [model["expression"]]
+                findings.demand(set(asked) <= known, at, f"step {step['refId']} asks {asked}, which is not before it")
+            elif findings.demand(source in sources, at, f"data source {source} is not provisioned"):
+                check_query(at, model, findings)
+            known.add(step["refId"])
+        findings.demand(rule["condition"] in known, at, f"condition {rule['condition']} is no step")
+    findings.demand(uids, "grafana/provisioning/alerting", "no alert rule")
+    findings.demand(set(RULES) <= uids, "tests/stack/recounts.py", f"recounts of rules that do not exist: {sorted(set(RULES) - uids)}")
 
 
 def check_panels(where, dashboard, sources, findings):
     ids = set()
     taken = {}
-    for panel in dashboard.get("panels", []):
-        if panel.get("type") == "row":
-            continue
+    recounts = RECOUNTS.get(pathlib.Path(where).stem, {})
+    variables = {variable["name"] for variable in dashboard["templating"]["list"]}
+    for variable in dashboard["templating"]["list"]:
+        at = f"{where}: variable {variable['name']}"
+        findings.demand(variable.get("label") and variable.get("description"), at, "no label or no description")
+        findings.demand(variable["name"] in CHOSEN, at, "is not known to check_stack.py")
+        findings.demand((variable.get("current") or {}).get("value"), at, "has no value to begin with")
+        if variable["type"] == "query":
+            check_query(at, {"rawSql": variable["query"]}, findings)
+        findings.demand(re.search(rf"\$\{{{variable['name']}[:}}]", json.dumps(dashboard["panels"])), at, "is used by no panel")
+    findings.demand(any("cost-rhythm" in link.get("tags", []) for link in dashboard.get("links", [])) and "cost-rhythm" in dashboard.get("tags", []), where, "is not linked with the other dashboards")
+    for panel in panels(dashboard):
         at = f"{where}: panel {panel.get('id')} '{panel.get('title', '')}'"
         findings.demand(panel.get("id") not in ids, at, "its id is taken")
         ids.add(panel.get("id"))
         findings.demand(panel.get("title"), at, "no title")
-        findings.demand(panel.get("description"), at, "no description")
-        findings.demand(panel.get("fieldConfig", {}).get("defaults", {}).get("unit"), at, "no unit")
+        findings.demand(len(panel.get("description") or "") > 10, at, "no description")
+        unit = panel.get("fieldConfig", {}).get("defaults", {}).get("unit")
+        findings.demand(unit, at, "no unit")
         place = panel["gridPos"]
         findings.demand(place["x"] + place["w"] <= 24, at, "is wider than the page")
         for cell in ((x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])):
             if taken.setdefault(cell, at) != at:
                 findings.add(at, f"lies over {taken[cell]}")
                 break
-        findings.demand(panel.get("targets"), at, "no query")
-        for source in [panel.get("datasource"), *(target.get("datasource") for target in panel.get("targets", []))]:
+        targets = panel.get("targets", [])
+        findings.demand(targets, at, "no query")
+        refs = [target.get("refId") for target in targets]
+        findings.demand(len(set(refs)) == len(refs), at, "two queries of one refId")
+        for source in [panel.get("datasource"), *(target.get("datasource") for target in targets)]:
             source = source or {}
             findings.demand(sources.get(source.get("uid")) == source.get("type"), at, f"data source {source} is not provisioned")
-        for target in panel.get("targets", []):
+        for target in targets:
+            if target["datasource"]["type"] == "prometheus":
+                findings.demand(target.get("expr") and target.get("legendFormat"), at, "no expression or no legend")
+                continue
             check_query(at, target, findings)
+            for match in VARIABLE.finditer(MACRO.sub("", target["rawSql"])):
+                name = (match[1] or match[2]).partition(":")[0]
+                findings.demand(name in variables, at, f"uses the variable {name}, which the dashboard does not have")
+        # Whatever is shown in the chosen currency gets its unit from the query `unit`; a fixed one would call won dollars.
+        configured = [t["options"] for t in panel.get("transformations", []) if t["id"] == "configFromData"]
+        chosen = any("currency = '${currency}'" in target.get("rawSql", "") and re.search(r"\b(cost|revenue|spent|`projection`)\b", target["rawSql"]) for target in targets)
+        money = str(unit).startswith("currency") or panel["type"] == "table"
+        if chosen and money:
+            findings.demand(configured and "unit" in refs and configured[0]["configRefId"] == "unit", at, "shows the chosen currency, but takes no unit from it")
+        findings.demand(panel["title"] in recounts or all(target["datasource"]["type"] == "prometheus" for target in targets), at, "tests/stack/recounts.py has no recount of it")
+    titles = {panel["title"] for panel in panels(dashboard)}
+    findings.demand(set(recounts) <= titles, "tests/stack/recounts.py", f"recounts of panels that do not exist: {sorted(set(recounts) - titles)}")
 
 
 def check_query(at, target, findings):
@@ -399,15 +540,22 @@ def check_query(at, target, findings):
         return
     findings.demand(not re.search(r"\bFINAL\b", sql), at, "uses FINAL: the views need none")
     for table in re.findall(r"\b(?:FROM|JOIN)\s+([\w.`]+)", sql):
-        findings.demand(table.startswith("cost_rhythm."), at, f"reads {table}, not a view of the database cost_rhythm")
-    for amount in ("cost", "revenue", "spent", "`limit`", "`projection`"):
+        findings.demand(table.startswith("cost_rhythm.") and not table.endswith("_rows") and not table.endswith(".rollups"), at, f"reads {table}, not a view of the database cost_rhythm")
+    for amount in ("cost", "revenue", "spent", "`limit`", "`projection`", "actual", "expected", "current", "threshold", "previous", "projection_low", "projection_high"):
         # Grafana reads a Decimal as text: an amount that is shown must have been made a number.
         bare = re.search(rf"(?m)^\s*(?:SELECT )?{re.escape(amount)}(?: AS .*)?,?$", sql)
         findings.demand(not bare, at, f"shows {amount} as a Decimal: wrap it in toFloat64()")
 
 
-def expand(sql, start, end):
-    """What the data source makes of its macros (pkg/macros of grafana/clickhouse-datasource 4.20.0)."""
+def expand(sql, start, end, chosen=None):
+    """What Grafana makes of its variables, and the data source of its macros (pkg/macros of grafana/clickhouse-datasource 4.20.0)."""
+    chosen = {**CHOSEN, **(chosen or {})}
+
+    def variable(match):
+        name, _, style = (match[1] or match[2]).partition(":")
+        if name not in chosen:
+            raise ValueError(f"variable {name} is not known to check_stack.py")
+        return "'" + chosen[name].replace("'", "''") + "'" if style == "sqlstring" else chosen[name]
 
     def one(match):
         name, argument = match[1], (match[2] or "").strip()
@@ -417,22 +565,126 @@ def expand(sql, start, end):
             return f"toDateTime({start if name == 'fromTime' else end})"
         raise ValueError(f"macro $__{name}({argument}) is not known to check_stack.py")
 
-    return MACRO.sub(one, sql)
+    return VARIABLE.sub(variable, MACRO.sub(one, sql))
 
 
-def queries(root, start, end):
+def queries(root, start, end, chosen=None, every=False):
+    """Panels over tables that only some deployments fill (the rhythm's) are left out unless `every`."""
     return [
         {
             "dashboard": file.name,
             "panel_id": panel["id"],
             "panel": panel["title"],
             "ref": target["refId"],
-            "sql": expand(target["rawSql"], start, end),
+            "sql": expand(target["rawSql"], start, end, chosen),
         }
         for file in dashboards(root)
-        for panel in json.loads(file.read_text())["panels"]
+        for panel in panels(json.loads(file.read_text()))
         for target in panel.get("targets", [])
+        if "rawSql" in target and (every or "cost_rhythm.rhythm" not in target["rawSql"])
     ]
+
+
+# ------------------------------------------------------------------------------------------------- panels on a server
+
+
+class Server:
+    """A ClickHouse server or the embedded engine."""
+
+    def __init__(self, url, database):
+        self.url, self.database = url, database
+
+    def ask(self, sql):
+        """Rows of text."""
+        request = urllib.request.Request(f"{self.url}/?default_format=JSONCompactStrings&wait_end_of_query=1", sql.encode())
+        password = os.environ.get("CLICKHOUSE_PASSWORD")
+        if password is not None:
+            request.add_header("X-ClickHouse-User", os.environ.get("CLICKHOUSE_USER", "default"))
+            request.add_header("X-ClickHouse-Key", password)
+        try:
+            with urllib.request.urlopen(request, timeout=120) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(error.read().decode()[:600]) from error
+        return json.loads(text)["data"] if text.strip() else []
+
+
+def same(left, right):
+    """Text, or numbers whose last digits may differ because they were added up in another order."""
+    if left == right:
+        return True
+    try:
+        return math.isclose(float(left), float(right), rel_tol=1e-9, abs_tol=1e-9)
+    except (TypeError, ValueError):
+        return False
+
+
+def difference(found, expected):
+    if len(found) != len(expected):
+        return f"{len(found)} rows, the recount has {len(expected)}"
+    for number, (row, other) in enumerate(zip(found, expected), 1):
+        if len(row) != len(other) or not all(map(same, row, other)):
+            return f"row {number} is {row}, the recount says {other}"
+    return None
+
+
+def compare_panels(root, server, plant):
+    """Every panel and rule, in dollars and won, against its recount; the seconds that the slowest panel took."""
+    problems, compared = [], 0
+    rates = {rate["currency"]: rate["per_usd"] for rate in tomllib.loads((root / "prices/rates.toml").read_text())["rate"]}
+    newest = server.ask(f"SELECT toUnixTimestamp(toStartOfHour(max(occurred_at))) FROM {server.database}.usage_event_rows")
+    end = int(newest[0][0])
+    if plant:
+        plant_rhythm(server, end)
+    timings = []
+    for currency, rate in (("USD", "1"), ("KRW", rates["KRW"])):
+        start = end - 7 * 86400
+
+        def recount(sql, per_usd=rate, begin=start):
+            for name, value in (("DB", server.database), ("START", str(begin)), ("END", str(end)), ("RATE", per_usd), ("ZONE", CHOSEN["zone"])):
+                sql = re.sub(rf"\b{name}\b", value, sql)
+            return server.ask(sql)
+
+        for query in queries(root, start, end, {"currency": currency}, every=True):
+            at = f"{query['dashboard']}: '{query['panel']}' in {currency}"
+            try:
+                begun = time.monotonic()
+                found = server.ask(query["sql"].replace("cost_rhythm.", f"{server.database}."))
+                timings.append((time.monotonic() - begun, at))
+                if query["ref"] == "unit":
+                    wanted = [["currencyUSD", "2"], ["currencyUSD", "4"]] if currency == "USD" else [["currencyKRW", "0"]]
+                    if len(found) != 1 or found[0] not in wanted:
+                        problems.append(f"{at}: the unit is {found}")
+                    continue
+                expected = recount(RECOUNTS[query["dashboard"].removesuffix(".json")][query["panel"]])
+            except RuntimeError as error:
+                problems.append(f"{at}: {error}")
+                continue
+            compared += 1
+            wrong = difference(found, expected) or (None if found else "no rows: nothing was compared")
+            if wrong:
+                problems.append(f"{at}: {wrong}")
+    for _, _, rule in alert_rules(root):
+        at = f"rule {rule['uid']}"
+        try:
+            found = server.ask(expand(rule["data"][0]["model"]["rawSql"], 0, 1).replace("cost_rhythm.", f"{server.database}."))
+            expected = recount(RULES[rule["uid"]], rates["KRW"])
+        except RuntimeError as error:
+            problems.append(f"{at}: {error}")
+            continue
+        compared += 1
+        wrong = difference(found, expected)
+        if wrong:
+            problems.append(f"{at}: {wrong}")
+    slowest = ", ".join(f"{seconds * 1000:.0f} ms {at}" for seconds, at in sorted(timings, reverse=True)[:3])
+    return problems, compared, slowest
+
+
+def plant_rhythm(server, end):
+    """Rows of rhythm, so that its panels have something to show; a stale revision is among them."""
+    server.ask(f"""INSERT INTO {server.database}.rhythm_rows SELECT s, toDateTime({end} - 3600 * number), toDecimal64(number, 6) / 7, toDecimal64(number, 6) / 9, 1 / (1 + number % 7), 1 / (2 + number % 5), 1 / (3 + number % 3),
+        ['RESONANT', 'DISSONANT', 'CHAOTIC'][1 + number % 3], 2 - number % 3, number + 10 FROM numbers(200) ARRAY JOIN ['total', 'team=core'] AS s""")
+    server.ask(f"INSERT INTO {server.database}.rhythm_rows SELECT 'total', toDateTime({end}), 1, 1, 0, 0, 0, 'IDLE', NULL, 1")
 
 
 # ------------------------------------------------------------------------------------------------- commands
@@ -450,8 +702,9 @@ def check(root):
 
 # File, what to replace (once), by what, and words that the finding must contain.
 COMPOSE, DOCKER, IGNORE, DASHBOARD = "docker-compose.yml", "Dockerfile", ".dockerignore", "grafana/dashboards/spend.json"
-SOURCE, TOML, TOPICS, XML = "grafana/provisioning/datasources/clickhouse.yml", "docker/cost-rhythm.toml", "docker/topics.conf", "docker/clickhouse/grafana-user.xml"
+SOURCE, TOML, TOPICS, XML = "grafana/provisioning/datasources/clickhouse.yml", "docker/cost-rhythm.toml", "docker/topics.conf", "docker/clickhouse/readers.xml"
 CREATE = "docker/create-topics.sh"
+PIPELINE, RULE_FILE = "grafana/operations/pipeline.json", "grafana/provisioning/alerting/rules.yml"
 FAULTS = [
     (COMPOSE, "    restart: unless-stopped\n", "    restrat: unless-stopped\n", "restrat"),
     (COMPOSE, "${RUST_LOG:-info}", "${RUST_LOG}", "RUST_LOG has no default"),
@@ -463,7 +716,7 @@ FAULTS = [
     (COMPOSE, "grafana/grafana:12.3.1", "grafana/grafana:latest", "not pinned"),
     (COMPOSE, "grafana/grafana:12.3.1", "grafana/grafana", "not pinned"),
     (COMPOSE, "context: .", "context: ./nowhere", "is not the project"),
-    (COMPOSE, "./docker/clickhouse/grafana-user.xml:", "./docker/clickhouse/nobody.xml:", "does not exist"),
+    (COMPOSE, "./docker/clickhouse/readers.xml:", "./docker/clickhouse/nobody.xml:", "does not exist"),
     (COMPOSE, "/provisioning:ro", "/provisioning", "writable"),
     (COMPOSE, "- state:/var", "- staat:/var", "staat is not declared"),
     (COMPOSE, "  grafana-data:\n", "  grafana-data:\n  leftover:\n", "leftover is used by no service"),
@@ -476,7 +729,7 @@ FAULTS = [
     (COMPOSE, "CLICKHOUSE_DB: cost_rhythm", "CLICKHOUSE_DB: other", "clickhouse.database"),
     (COMPOSE, "stop_grace_period: 30s", "stop_grace_period: 15s", "shutdown_grace"),
     (COMPOSE, "datasource@4.20.0", "datasource", "pinned version"),
-    (COMPOSE, "GRAFANA_CLICKHOUSE_PASSWORD: ${GRAFANA_CLICKHOUSE_PASSWORD:-grafana}\n    ports:\n      - \"127.0.0.1:${GRAFANA_PORT", "OTHER: x\n    ports:\n      - \"127.0.0.1:${GRAFANA_PORT", "does not give to Grafana"),
+    (COMPOSE, "GRAFANA_CLICKHOUSE_PASSWORD: ${GRAFANA_CLICKHOUSE_PASSWORD:-grafana}\n      GRAFANA_ALERT", "OTHER: x\n      GRAFANA_ALERT", "does not give to Grafana"),
     (COMPOSE, "dashboards/spend.json", "dashboards/other.json", "home dashboard"),
     (TOML, 'brokers = "kafka:', 'brokers = "broker:', "no service broker"),
     (TOML, "log_format", "log_fromat", "is no key"),
@@ -508,19 +761,49 @@ FAULTS = [
     (SOURCE, "uid: cost-rhythm-clickhouse", "uid: other", "not provisioned"),
     (SOURCE, "username: grafana", "username: nobody", "user nobody"),
     (XML, "</grafana>", "</graphana>", "is no XML"),
+    (XML, "<max_memory_usage>4000000000</max_memory_usage>", "", "has no max_memory_usage"),
+    (XML, "<max_execution_time><max>120</max></max_execution_time>", "", "may raise max_execution_time"),
+    (XML, "<queries>5000</queries>", "", "its quota has no queries"),
+    (XML, "<quota>analyst</quota>", "<quota>default</quota>", "quota default is not there"),
+    (XML, "<profile>analyst</profile>", "<profile>default</profile>", "profile default is not there"),
+    (XML, "GRANT SELECT ON cost_rhythm.*", "GRANT ALL ON cost_rhythm.*", "is granted more"),
+    (XML, 'from_env="ANALYST', 'from_env="ANALIST', "has no password"),
+    (COMPOSE, "users.d/readers.xml:ro", "users.d/others.xml:ro", "is not mounted"),
+    ("docker/prometheus.yml", "cost-rhythm:8080", "cost-rhythm:8081", "does not scrape"),
+    ("grafana/provisioning/datasources/prometheus.yml", "//prometheus:", "//prometeus:", "no service prometeus"),
+    (PIPELINE, "cost_rhythm_lag_messages", "cost_rhythm_lag", "is not in docs/OPERATIONS.md"),
+    (RULE_FILE, "datasourceUid: cost-rhythm-clickhouse", "datasourceUid: clickhouse", "is not provisioned"),
+    (RULE_FILE, "uid: cr-krw-month-warning", "uid: cr-krw-month", "is taken"),
+    (RULE_FILE, "uid: cr-krw-hour\n", "uid: cr-krw-hours\n", "has no recount"),
+    (RULE_FILE, "condition: C", "condition: D", "is no step"),
+    (RULE_FILE, "expression: B", "expression: X", "which is not before it"),
+    (RULE_FILE, "panelId: 14", "panelId: 99", "its panel does not exist"),
+    (RULE_FILE, "level: warning", "level: loud", "no level"),
+    (RULE_FILE, "toUInt8(is_reached) AS reached\n", "toUInt8(is_reached) AS reached,\n                  current\n", "as a Decimal"),
+    (RULE_FILE, "folder: Cost Rhythm", "folder: Elsewhere", "has no dashboards"),
+    ("grafana/provisioning/alerting/contact-points.yml", "receiver: Cost Rhythm", "receiver: Nobody", "is no contact point"),
+    ("grafana/provisioning/alerting/contact-points.yml", "GRAFANA_ALERT_ADDRESS", "GRAFANA_ALERT_ADRESS", "does not give to Grafana"),
+    ("grafana/build.py", "Spend per hour of the chosen scope", "Spend an hour of the chosen scope", "is not what grafana/build.py writes"),
     (XML, "<readonly>2</readonly>", "<readonly>0</readonly>", "may write"),
     ("grafana/provisioning/dashboards/cost-rhythm.yml", "grafana-dashboards", "dashboards", "no mounted directory"),
     (DASHBOARD, '"unit": "currencyUSD"', '"unit": ""', "no unit"),
-    (DASHBOARD, '"title": "Month to date"', '"title": ""', "no title"),
-    (DASHBOARD, '"description": "LLM calls of the selected range."', '"description": ""', "no description"),
+    (DASHBOARD, '"title": "Calls"', '"title": ""', "no title"),
+    (DASHBOARD, '"title": "Calls"', '"title": "Telephone calls"', "has no recount"),
+    (DASHBOARD, '"description": "LLM calls of the chosen scope in the selected range."', '"description": ""', "no description"),
     (DASHBOARD, '"id": 2,', '"id": 1,', "its id is taken"),
-    (DASHBOARD, '"x": 5,', '"x": 4,', "lies over"),
-    (DASHBOARD, '"x": 19,', '"x": 20,', "wider than the page"),
+    (DASHBOARD, '"x": 4,', '"x": 3,', "lies over"),
+    (DASHBOARD, '"x": 20,', '"x": 21,', "wider than the page"),
     (DASHBOARD, "$__timeFilter", "$__timeFliter", "is not known"),
-    (DASHBOARD, "FROM cost_rhythm.hourly_total", "FROM cost_rhythm.hourly_total FINAL", "uses FINAL"),
-    (DASHBOARD, "FROM cost_rhythm.hourly_total", "FROM system.tables", "not a view"),
+    (DASHBOARD, "${scope:sqlstring}", "${skope:sqlstring}", "variable skope is not known"),
+    (DASHBOARD, '"name": "zone"', '"name": "zones"', "uses the variable zone"),
+    (DASHBOARD, '"label": "Currency"', '"label": ""', "no label"),
+    (DASHBOARD, '"configRefId": "unit"', '"configRefId": "A"', "takes no unit from it"),
+    (DASHBOARD, "FROM cost_rhythm.month_forecast", "FROM cost_rhythm.usage_events FINAL, cost_rhythm.month_forecast", "uses FINAL"),
+    (DASHBOARD, "FROM cost_rhythm.month_forecast", "FROM system.tables", "not a view"),
+    (DASHBOARD, "FROM cost_rhythm.month_forecast", "FROM cost_rhythm.rollups", "not a view"),
     (DASHBOARD, "toFloat64(spent) AS", "spent AS", "as a Decimal"),
     (DASHBOARD, '"uid": "cost-rhythm-spend"', '"uid": ""', "no uid"),
+    (DASHBOARD, '"tags": [\n    "cost-rhythm"', '"tags": [\n    "other"', "is not linked"),
 ]
 
 
@@ -573,11 +856,21 @@ def main():
     sql = commands.add_parser("sql")
     sql.add_argument("--from", dest="start", type=int, default=0, help="start of the time range, Unix seconds")
     sql.add_argument("--to", dest="end", type=int, default=2**32 - 1, help="end of the time range, Unix seconds")
+    sql.add_argument("--every", action="store_true", help="those over tables that may be empty too")
+    on_server = commands.add_parser("panels")
+    on_server.add_argument("--url", default="http://127.0.0.1:8123", help="of the server; user and password from CLICKHOUSE_USER and CLICKHOUSE_PASSWORD")
+    on_server.add_argument("--database", default="cost_rhythm")
+    on_server.add_argument("--plant-rhythm", action="store_true", help="writes rows of rhythm first: not on a database that is in use")
     arguments = parser.parse_args()
     if arguments.command == "sql":
-        json.dump(queries(PROJECT, arguments.start, arguments.end), sys.stdout, indent=1)
+        json.dump(queries(PROJECT, arguments.start, arguments.end, every=arguments.every), sys.stdout, indent=1)
         print()
         return 0
+    if arguments.command == "panels":
+        problems, compared, slowest = compare_panels(PROJECT, Server(arguments.url, arguments.database), arguments.plant_rhythm)
+        print("\n".join(problems))
+        print(f"panels: {compared} answers compared with recounts, {len(problems)} differ; slowest: {slowest}")
+        return 1 if problems or not compared else 0
     problems = check(PROJECT) if arguments.command == "check" else self_test()
     for line in problems:
         print(line)

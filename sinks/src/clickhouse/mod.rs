@@ -6,6 +6,7 @@
 //! | `connector`, `client` | HTTP, TLS, statements, queries, inserts |
 //! | `error`, `fault` | what goes wrong, whether trying again helps |
 //! | `migrations`, `views` | tables, once and in order; views per granularity and grouping set |
+//! | `rates` | exchange rates and the business time zone, for readers |
 //! | `block`, `rows` | rows as bytes, column by column |
 //! | `queue`, `writer`, `sink`, `state` | from the drivers to the server, bounded, in order, for ever until taken |
 //!
@@ -37,6 +38,7 @@ mod fault;
 mod migrations;
 mod options;
 mod queue;
+mod rates;
 pub mod rows;
 mod sink;
 mod state;

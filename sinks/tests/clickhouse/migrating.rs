@@ -20,7 +20,7 @@ async fn instances_that_start_at_once_end_with_one_record_per_migration() {
     }
     assert_eq!(
         text(&servers[0], "SELECT groupConcat(',')(version) FROM (SELECT version FROM schema_migrations FINAL ORDER BY version)").await,
-        "1,2,3,4,5"
+        "1,2,3,4,5,6,7,8,9,10,11"
     );
     let again = servers[0].migrate(&sets).await.unwrap();
     assert!(again.applied.is_empty() && again.views.is_empty(), "{again:?}");
@@ -32,7 +32,10 @@ async fn a_changed_set_changes_its_views_and_no_other() {
     let mut sets = GroupingSet::defaults();
     sets[3].key.push(schemas::Dimension::Team);
     let migrated = server.migrate(&sets).await.unwrap();
-    assert_eq!(migrated.views, ["quarter_hour_by_service", "hourly_by_service", "daily_by_service", "monthly_by_service"]);
+    assert_eq!(
+        migrated.views,
+        ["quarter_hour_by_service", "hourly_by_service", "daily_by_service", "monthly_by_service", "spend_of", "scopes"]
+    );
     assert_eq!(text(&server, "SELECT service, team FROM hourly_by_service").await, "");
 }
 

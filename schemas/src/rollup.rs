@@ -167,6 +167,10 @@ pub struct RhythmRow<'a> {
     pub scope: &'a str,
     /// The hour's first instant.
     pub hour: Timestamp,
+    /// What it has spent in the hour, US dollars.
+    pub actual: Money,
+    /// What was expected of the hour before it began, US dollars to six decimals.
+    pub expected: Money,
     /// Share of the money that came as expected, 0 to 1; `None`: not known yet, here and below.
     pub coherence: Option<f64>,
     /// Is it at its usual time? 0 to 1.
@@ -177,6 +181,8 @@ pub struct RhythmRow<'a> {
     pub state: &'a str,
     /// 2, 1 and 0; `None` for the last two.
     pub state_code: Option<i8>,
+    /// Offset in the partials topic after the block that closed the hour.
+    pub revision: i64,
 }
 
 /// An alert event. Key: its deterministic id; a repeat is identical.

@@ -267,7 +267,7 @@ impl BlockReader {
 
     /// A row of `rhythm`: scope and hour, everything else.
     pub(crate) fn rhythm(&self, row: usize) -> ((String, u32), String) {
-        let measures = ["coherence", "phase", "entropy"].map(|column| self.nullable(column, row));
+        let measures = ["actual", "expected", "coherence", "phase", "entropy"].map(|column| self.nullable(column, row));
         let (scope, hour) = (self.text("scope", row), self.number("hour", row));
         ((scope, hour), format!("{measures:?} {}", self.text("state", row)))
     }

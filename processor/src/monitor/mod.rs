@@ -223,7 +223,7 @@ impl Monitor {
         let moment = Moment { revision: offset + 1, closed, frontier: self.frontier };
         self.windows.close(before, closed, moment.revision);
         self.ledger.close(&self.rules, before, moment).map_err(|found| overflow_of(found, offset))?;
-        self.watch.close(&self.rules, closed, &mut self.series).map_err(|WatchOverflow| watch_overflow(offset))?;
+        self.watch.close(&self.rules, moment, &mut self.series).map_err(|WatchOverflow| watch_overflow(offset))?;
         let until = closed.plus(-self.rules.retain_us);
         self.windows.evict(until, &mut self.series);
         self.ledger.evict(until, &mut self.series);

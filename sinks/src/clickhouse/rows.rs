@@ -15,7 +15,7 @@ pub const fn table_name(table: Table) -> &'static str {
         Table::UsageEvents => "usage_event_rows",
         Table::Alerts => "alert_rows",
         Table::Budgets => "budget_rows",
-        Table::Rhythm => "rhythm",
+        Table::Rhythm => "rhythm_rows",
         Table::Accounts => "shard_accounts",
     }
 }
@@ -126,11 +126,14 @@ pub const fn columns(table: Table) -> &'static [(&'static str, ColumnType)] {
         Table::Rhythm => &[
             ("scope", Text),
             ("hour", Seconds),
+            ("actual", NullableMoney),
+            ("expected", NullableMoney),
             ("coherence", NullableFloat64),
             ("phase", NullableFloat64),
             ("entropy", NullableFloat64),
             ("state", Text),
             ("state_code", NullableInt8),
+            ("revision", Int64),
         ],
         Table::Accounts => &[
             ("topic", Text),
@@ -279,7 +282,7 @@ pub fn put_alert(block: &mut Block, row: &AlertRow<'_>) -> Result<(), OutOfRange
     Ok(())
 }
 
-/// Appends a row of `rhythm`.
+/// Appends a row of `rhythm_rows`.
 ///
 /// # Errors
 /// [`OutOfRange`] for an hour that its column cannot hold.
@@ -289,11 +292,14 @@ pub fn put_rhythm(block: &mut Block, row: &RhythmRow<'_>) -> Result<(), OutOfRan
     let mut w = block.row();
     w.text(row.scope);
     w.seconds(hour);
+    w.nullable_money(Some(row.actual));
+    w.nullable_money(Some(row.expected));
     for measure in [row.coherence, row.phase, row.entropy] {
         w.nullable_float64(measure);
     }
     w.text(row.state);
     w.nullable_int8(row.state_code);
+    w.int64(row.revision);
     Ok(())
 }
 

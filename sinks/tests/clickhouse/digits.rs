@@ -90,6 +90,9 @@ fn put_rhythm(block: &mut Block, coherence: Option<f64>) {
     let row = RhythmRow {
         scope: "provider=openai",
         hour: Timestamp::parse("2026-11-22T10:00:00Z").unwrap(),
+        actual: money("0.5"),
+        expected: money("0.25"),
+        revision: 7,
         coherence,
         phase: Some(0.5),
         entropy: None,

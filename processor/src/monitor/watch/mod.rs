@@ -30,7 +30,7 @@ use self::pending::{HourSums, PendingHours};
 pub use self::rules::WatchRules;
 pub(super) use self::state::WatchState;
 use self::watched::{HourRule, Memory, Watched};
-use super::ledger::Change;
+use super::ledger::{Change, Moment};
 use super::series::{SeriesId, SeriesIndex};
 use super::{MonitorEffects, MonitorRules};
 
@@ -69,6 +69,8 @@ pub(super) struct Watch {
     since: Option<u32>,
     /// Series of the last hour for which there was no room.
     unwatched: usize,
+    /// Offset after the record that closes hours.
+    revision: i64,
     limits: Limits,
     pub(super) alerts: Vec<Alert>,
     rhythm: Vec<Rhythms>,
@@ -79,6 +81,9 @@ pub(super) struct Watch {
 struct Rhythms {
     scope: Box<str>,
     hour: u32,
+    revision: i64,
+    actual: Money,
+    expected: Money,
     measures: [Option<f64>; 3],
     state: State,
 }
@@ -102,6 +107,7 @@ impl Watch {
             next_hour: None,
             since: None,
             unwatched: 0,
+            revision: 0,
             limits: Limits::default(),
             alerts: Vec::new(),
             rhythm: Vec::new(),
@@ -132,9 +138,10 @@ impl Watch {
         Ok(())
     }
 
-    /// All inputs have closed everything before `closed`.
-    pub(super) fn close(&mut self, rules: &MonitorRules, closed: Timestamp, series: &mut SeriesIndex) -> Result<(), WatchOverflow> {
-        let end = hour_of(Bucket::of(closed));
+    /// All inputs have closed everything before `moment.closed`.
+    pub(super) fn close(&mut self, rules: &MonitorRules, moment: Moment, series: &mut SeriesIndex) -> Result<(), WatchOverflow> {
+        let end = hour_of(Bucket::of(moment.closed));
+        self.revision = moment.revision;
         while self.is_on {
             let next = match self.next_hour.filter(|_| !self.watched.is_empty()) {
                 Some(next) => next,
@@ -241,6 +248,9 @@ impl Watch {
         self.rhythm.push(Rhythms {
             scope: watched.scope.clone(),
             hour,
+            revision: self.revision,
+            actual: current,
+            expected: watched::estimate(judgement.expected),
             measures: [judgement.coherence, judgement.phase.smallest(), judgement.entropy],
             state: judgement.state,
         });
@@ -384,13 +394,16 @@ impl Watch {
 
     /// Writes the rows of the rhythm.
     pub(super) fn flush(&mut self, out: &mut dyn MonitorEffects) {
-        for Rhythms { scope, hour, measures: [coherence, phase, entropy], state } in self.rhythm.drain(..) {
+        for Rhythms { scope, hour, revision, actual, expected, measures: [coherence, phase, entropy], state } in self.rhythm.drain(..) {
             out.rhythm(&RhythmRow {
                 scope: &scope,
                 hour: Bucket::from_number(hour * 4).start(),
+                actual,
+                expected,
                 coherence,
                 phase,
                 entropy,
+                revision,
                 state: state.as_str(),
                 state_code: state.code().map(|code| code as i8),
             });

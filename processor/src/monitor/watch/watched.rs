@@ -118,6 +118,11 @@ fn money(dollars: f64) -> Money {
     Money::from_units(cents as i128 * 10_i128.pow(16))
 }
 
+/// To six decimals: good enough to look at.
+pub(super) fn estimate(dollars: f64) -> Money {
+    Money::from_units((dollars.clamp(0.0, 1e15) * 1e6).round() as i128 * 10_i128.pow(12))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

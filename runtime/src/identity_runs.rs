@@ -38,9 +38,9 @@ pub(crate) struct Horizon {
     pub(crate) days: i64,
 }
 
-/// A run's name: what it holds follows from it and the log, so two owners who overlap write the same under the same name.
-pub(crate) fn run_name(from: i64, upto: i64) -> String {
-    format!("run-{from:020}-{upto:020}.cri")
+/// A run's name: by the offsets whose identities it holds, and by who wrote it.
+pub(crate) fn run_name(from: i64, upto: i64, owner: &str) -> String {
+    format!("run-{from:020}-{upto:020}-{owner}.cri")
 }
 
 /// Where the runs that should be merged now begin.
@@ -52,14 +52,14 @@ pub(crate) fn to_merge<'a>(runs: impl ExactSizeIterator<Item = &'a RunRef> + Clo
 }
 
 /// A run of a sealed table's entries, given end to end in any order: its bytes, what a snapshot says of it, its directory.
-pub(crate) fn run_of(sealed: &[u8], from: i64, upto: i64, expires_day: i64) -> (Vec<u8>, RunRef, Directory) {
+pub(crate) fn run_of(sealed: &[u8], name: String, upto: i64, expires_day: i64) -> (Vec<u8>, RunRef, Directory) {
     let mut entries: Vec<Identity> = Identity::all_of(sealed).collect();
     entries.sort_unstable_by_key(Identity::key);
     let mut writer = RunWriter::new(entries.len() as u64);
     entries.iter().for_each(|entry| writer.push(entry));
     let written = writer.finish();
     let reference = RunRef {
-        name: run_name(from, upto),
+        name,
         entries: written.directory.entries(),
         level: 0,
         upto,
@@ -256,7 +256,7 @@ pub(crate) mod tests {
     }
 
     fn run_ref(level: u8) -> RunRef {
-        RunRef { level, ..run_of(&[], 0, 1, 9).1 }
+        RunRef { level, ..run_of(&[], "run".to_owned(), 1, 9).1 }
     }
 
     #[test]
@@ -279,7 +279,7 @@ pub(crate) mod tests {
         for part in 0..3_u64 {
             // Each repeats half of the one before, as of a later day; the days before 10 no longer count.
             let entries: Vec<u8> = (part * 50..part * 50 + 100).flat_map(|number| identity(number, (8 + part) as u16).to_bytes()).collect();
-            let (bytes, reference, _) = run_of(&entries, part as i64, part as i64 + 1, 40);
+            let (bytes, reference, _) = run_of(&entries, format!("run-{part}"), part as i64 + 1, 40);
             let path = Path::from(reference.name.clone());
             store.put(&path, bytes.into()).await.unwrap();
             runs.push((path, reference));
@@ -292,14 +292,14 @@ pub(crate) mod tests {
         assert_eq!(*opened.directory(), directory);
         let alone: Vec<u8> = (100..200).flat_map(|number| identity(number, 10).to_bytes()).collect();
         let whole = store.get(&path).await.unwrap().bytes().await.unwrap();
-        assert_eq!(whole, run_of(&alone, 0, 3, 40).0, "as if it had been written at once");
+        assert_eq!(whole, run_of(&alone, "alone".to_owned(), 3, 40).0, "as if it had been written at once");
     }
 
     #[tokio::test]
     async fn a_damaged_run_is_not_merged_and_not_opened() {
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let entries: Vec<u8> = (0..100).flat_map(|number| identity(number, 10).to_bytes()).collect();
-        let (mut bytes, reference, _) = run_of(&entries, 0, 1, 40);
+        let (mut bytes, reference, _) = run_of(&entries, "run".to_owned(), 1, 40);
         let path = Path::from("run");
         bytes[position_of(3) as usize + 20] ^= 1;
         store.put(&path, bytes.clone().into()).await.unwrap();

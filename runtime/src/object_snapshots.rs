@@ -5,13 +5,15 @@
 //! fails because the store is away is tried again until it is back or the partition has gone; [`ObjectSnapshots::watch`] says so.
 //!
 //! Objects of one partition, below `STAGE/TOPIC/PARTITION/`:
-//! `snapshot-OFFSET.crs` (see [`crate::snapshot`]), `segment-FROM-TO.crd` (identities counted last) and `run-FROM-TO.cri` (all others, see
-//! [`schemas::identity_run`]). Writing a new snapshot never touches an older one; the last two are kept, and the segments and runs that they
-//! name. Contents are a function of the log, so that two owners who overlap write the same thing under the same name.
+//! `snapshot-OFFSET-OWNER.crs` (see [`crate::snapshot`]), `segment-FROM-TO-OWNER.crd` (identities counted last) and `run-FROM-TO-OWNER.cri` (all
+//! others, see [`schemas::identity_run`]). Writing a new snapshot never touches an older one; those of the last two offsets are kept, and the segments
+//! and runs that they name. Before names had an owner they ended with the offset; such ones are read.
 //!
-//! Only the latest owner removes anything: `owner` names who has loaded last, and a former one that lives on (a zombie) would take away what
-//! the new one has written and not named in a snapshot yet. One who has looked at `owner` just before the new one came removes only what its own
-//! newest snapshot does not need, and that snapshot is what the new one then loads.
+//! Two owners may overlap: a former one that lives on (a zombie) writes and removes for a while. Every object is written by one owner alone, so no
+//! zombie writes over what the latest owner has written: which identities are in which run does not follow from the log. Only the latest owner removes
+//! anything: `owner` names who has loaded last. One who has looked at `owner` just before the new one came removes only what it saw then, and
+//! its own newest snapshot does not need that. So the newest snapshot of the latest owner, or the one that it loaded, is always whole; a
+//! zombie's may name what was removed, and is passed over.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
@@ -103,6 +105,12 @@ impl ObjectSnapshots {
         ObjectSnapshots { store, place, clock, handle, segments: Vec::new(), segments_to: 0, runs: Vec::new(), saving: None, watch, owner }
     }
 
+    /// With a number of its own that nobody else has or had, instead of a random one.
+    #[must_use]
+    pub fn owned_by(self, owner: u64) -> Self {
+        ObjectSnapshots { owner, ..self }
+    }
+
     /// Shows what becomes of the snapshots.
     pub fn watch(&self) -> SnapshotWatch {
         self.watch.clone()
@@ -116,7 +124,7 @@ impl ObjectSnapshots {
         let head = SnapshotHead { is_final: false, rules: self.place.rules.clone(), ..loaded.head.clone() };
         let bytes = encode(&head, &loaded.body).map_err(|error| IoError::Fatal(error.to_string()))?;
         let objects = self.objects();
-        let name = snapshot_name(head.offset);
+        let name = objects.snapshot_name(head.offset);
         self.handle.block_on(objects.put_once(&name, bytes.into())).map_err(|failure| IoError::Transient(failure.text))
     }
 
@@ -219,6 +227,10 @@ impl Objects {
         result.bytes().await.map(Vec::from).map_err(failure)
     }
 
+    fn snapshot_name(&self, offset: i64) -> String {
+        format!("snapshot-{offset:020}-{}.crs", self.owner)
+    }
+
     async fn is_latest_owner(&self) -> Result<bool, String> {
         let named = self.get(OWNER).await.map_err(|failure| failure.text)?;
         Ok(named == self.owner.as_bytes())
@@ -237,12 +249,14 @@ impl Objects {
     async fn newest(&self) -> Result<Holdings, String> {
         let names = self.names().await?;
         let mut holdings = Holdings::default();
-        for name in names.iter().rev().filter(|name| name.starts_with("snapshot-")) {
+        for name in names.iter().rev().filter(|name| snapshot_offset(name).is_some()) {
+            if holdings.newest.as_ref().is_some_and(|loaded| snapshot_offset(name) != Some(loaded.head.offset)) {
+                break;
+            }
             match self.load(name).await {
-                Ok(loaded) => {
-                    holdings.newest = Some(loaded);
-                    break;
-                }
+                // One that is not final is of somebody who has taken up a final one again, perhaps under other rules.
+                Ok(loaded) if holdings.newest.as_ref().is_none_or(|newest| newest.head.is_final) => holdings.newest = Some(loaded),
+                Ok(_) => {}
                 Err(Unusable::NoAnswer(reason)) => return Err(reason),
                 Err(Unusable::Broken(reason)) => {
                     tracing::warn!(snapshot = name, reason, "a snapshot cannot be used");
@@ -291,7 +305,7 @@ impl Objects {
             }
             Some(segment) if !segment.bytes.is_empty() => {
                 let (bytes, first, expires_day) = self.join(&mut segments, segment.bytes, patience).await?;
-                let name = format!("segment-{:020}-{offset:020}.crd", first.unwrap_or(from));
+                let name = format!("segment-{:020}-{offset:020}-{}.crd", first.unwrap_or(from), self.owner);
                 let (size, expires_day) = (bytes.len() as u64, expires_day.max(segment.expires_day));
                 segments.push(SegmentRef { name: name.clone(), bytes: size, checksum: xxh3_64(&bytes), expires_day });
                 self.put(&name, bytes.into(), patience).await?;
@@ -315,7 +329,7 @@ impl Objects {
         };
         let bytes = encode(&head, &state.body).map_err(|error| error.to_string())?;
         written += bytes.len() as u64;
-        self.put(&snapshot_name(offset), bytes.into(), patience).await?;
+        self.put(&self.snapshot_name(offset), bytes.into(), patience).await?;
         if let Err(reason) = self.clean(offset).await {
             tracing::warn!(reason, "old snapshots cannot be removed yet");
         }
@@ -332,14 +346,15 @@ impl Objects {
         patience: &Patience<Written>,
     ) -> Result<u64, String> {
         let end_of = |runs: &[OpenRun]| runs.last().map_or(0, |(run, _)| run.upto);
-        let (bytes, run, directory) = identity_runs::run_of(&sealed.bytes, end_of(runs), offset, sealed.expires_day);
+        let name = run_name(end_of(runs), offset, &self.owner);
+        let (bytes, run, directory) = identity_runs::run_of(&sealed.bytes, name, offset, sealed.expires_day);
         drop(sealed);
         let mut written = bytes.len() as u64;
         self.put(&run.name, bytes.into(), patience).await?;
         runs.push(self.opened(run, directory, patience).await?);
         while let Some(at) = identity_runs::to_merge(runs.iter().map(|(run, _)| run)) {
             let parts: Vec<(Path, RunRef)> = runs[at..].iter().map(|(run, _)| (self.path(&run.name), run.clone())).collect();
-            let name = run_name(end_of(&runs[..at]), offset);
+            let name = run_name(end_of(&runs[..at]), offset, &self.owner);
             let path = self.path(&name);
             let merge = || identity_runs::merge(&*self.store, &parts, (&path, name.clone()), horizon);
             let (run, directory) = patience.repeat(merge).await?;
@@ -377,17 +392,21 @@ impl Objects {
         Ok((parts.concat(), first, expires))
     }
 
-    /// The latest owner removes all but the last snapshots up to `offset` and the segments that none of the remaining ones names.
+    /// The latest owner, who has saved at `offset`, removes all but the snapshots of the last offsets, others' of this offset, and the segments
+    /// and runs that none of the remaining ones names.
     async fn clean(&self, offset: i64) -> Result<(), String> {
         let names = self.names().await?;
         if !self.is_latest_owner().await? {
             return Ok(());
         }
-        let newest = snapshot_name(offset);
-        let ours: Vec<&String> = names.iter().filter(|name| name.starts_with("snapshot-") && **name <= newest).collect();
-        let (gone, kept) = ours.split_at(ours.len().saturating_sub(KEPT));
+        let upto: BTreeSet<i64> = names.iter().filter_map(|name| snapshot_offset(name)).filter(|found| *found <= offset).collect();
+        let oldest_kept = upto.iter().rev().nth(KEPT - 1).copied().unwrap_or(i64::MIN);
+        let snapshots = names.iter().filter_map(|name| Some((snapshot_offset(name)?, name)));
+        let own = self.snapshot_name(offset);
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            snapshots.partition(|(found, name)| *found >= oldest_kept && (*found != offset || **name == own));
         let mut needed = BTreeSet::new();
-        for name in kept.iter().copied().chain(names.iter().filter(|name| name.starts_with("snapshot-") && **name > newest)) {
+        for (_, name) in kept {
             let bytes = self.get(name).await.map_err(|failure| failure.text)?;
             let (head, _) = decode(&bytes).map_err(|error| error.to_string())?;
             needed.extend(head.segments.into_iter().map(|segment| segment.name));
@@ -395,7 +414,7 @@ impl Objects {
         }
         let is_part = |name: &str| name.starts_with("segment-") || name.starts_with("run-");
         let unneeded = names.iter().filter(|name| is_part(name) && !needed.contains(*name));
-        for name in gone.iter().copied().chain(unneeded) {
+        for name in gone.into_iter().map(|(_, name)| name).chain(unneeded) {
             let path = self.path(name);
             self.store.delete(&path).await.map_err(|error| format!("cannot remove {path}: {error}"))?;
         }
@@ -403,8 +422,9 @@ impl Objects {
     }
 }
 
-fn snapshot_name(offset: i64) -> String {
-    format!("snapshot-{offset:020}.crs")
+/// Of a snapshot's name.
+fn snapshot_offset(name: &str) -> Option<i64> {
+    name.strip_prefix("snapshot-")?.get(..20)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -467,7 +487,7 @@ mod tests {
         let all: Vec<u8> = (1..=20).flat_map(|offset| [offset; 10]).collect();
         assert_eq!(loaded.segments.concat(), all);
         // The newest is torn: the one before serves, and the damage is told.
-        let newest = directory.path().join("meter/in/0").join(snapshot_name(20));
+        let newest = directory.path().join("meter/in/0").join(store.objects().snapshot_name(20));
         let bytes = std::fs::read(&newest).unwrap();
         std::fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
         let holdings = open(directory.path(), runtime.handle()).load().unwrap();
@@ -515,6 +535,48 @@ mod tests {
         save(&mut latest, 13);
         assert_eq!(files(directory.path()).iter().filter(|name| name.starts_with("snapshot")).count(), 2, "the latest one does");
         assert_eq!(open(directory.path(), runtime.handle()).load().unwrap().newest.unwrap().head.offset, 13);
+    }
+
+    /// Found by the simulator: which identities are in which run does not follow from the log, so a zombie's snapshot of an offset is another one.
+    #[test]
+    fn a_former_owner_that_lives_on_writes_over_nothing() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let (mut former, mut latest) = (open(directory.path(), runtime.handle()), open(directory.path(), runtime.handle()));
+        former.load().unwrap();
+        seal(&mut former, 10, 0..100);
+        latest.load().unwrap();
+        seal(&mut former, 15, 100..150);
+        seal(&mut latest, 20, 100..200);
+        seal(&mut latest, 30, 200..300);
+        // Names a run that the latest owner had no use for.
+        seal(&mut former, 30, 150..300);
+        let loaded = open(directory.path(), runtime.handle()).load().unwrap().newest.unwrap();
+        assert_eq!((loaded.head.offset, found(&loaded.runs, 0..1000)), (30, 300));
+        // One more save, and there is one snapshot of that offset again.
+        latest.load().unwrap();
+        save(&mut latest, 30);
+        let names = files(directory.path());
+        assert_eq!(names.iter().filter(|name| snapshot_offset(name) == Some(30)).count(), 1, "{names:?}");
+    }
+
+    /// A final snapshot that was taken up again, maybe under other rules, is not final, whatever its owners are called.
+    #[test]
+    fn of_one_offset_the_snapshot_counts_that_is_not_final() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        for owners in [(1, 2), (2, 1)] {
+            let directory = tempfile::tempdir().unwrap();
+            let mut former = open(directory.path(), runtime.handle()).owned_by(owners.0);
+            former.load().unwrap();
+            let state = StageState { body: vec![7], segment: None, today: 0, horizon_days: 0 };
+            former.save(ToSave { offset: 7, is_final: true, state });
+            await_saved(&mut former, 7);
+            let mut latest = open(directory.path(), runtime.handle()).owned_by(owners.1);
+            let loaded = latest.load().unwrap().newest.unwrap();
+            assert!(loaded.head.is_final);
+            latest.reopen(&loaded).unwrap();
+            assert!(!open(directory.path(), runtime.handle()).load().unwrap().newest.unwrap().head.is_final, "{owners:?}");
+        }
     }
 
     #[test]

@@ -73,13 +73,20 @@ impl Process {
             Input::Events => (&factories.meter, "usage-events"),
             Input::Partials => (&factories.monitor, "rollup-partials"),
         };
-        let (log_end, partitions, committed) = {
-            let world = self.world.lock();
+        let (log_end, partitions, committed, owner) = {
+            let mut world = self.world.lock();
+            world.owners += 1;
             let partitions = match input {
                 Input::Events => world.events.len(),
                 Input::Partials => world.partials.len(),
             };
-            (world.log(input, partition).len() as i64, partitions as i32, world.committed.get(&(input, partition)).copied())
+            (
+                world.log(input, partition).len() as i64,
+                partitions as i32,
+                world.committed.get(&(input, partition)).copied(),
+                // In no order, as random ones are.
+                (world.owners ^ (world.owners >> 2)).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            )
         };
         let place = SnapshotPlace {
             stage: factory.name().to_owned(),
@@ -89,7 +96,7 @@ impl Process {
             rules: factory.rules(),
         };
         let handle = self.clock.tasks.handle().clone();
-        let mut store = ObjectSnapshots::new(Arc::clone(&self.objects), place, self.clock.clone(), handle);
+        let mut store = ObjectSnapshots::new(Arc::clone(&self.objects), place, self.clock.clone(), handle).owned_by(owner);
         let name = TopicPartition { topic: topic.into(), partition };
         let assigned = AssignedPartition { name, committed, log_start: 0, log_end };
         let recovered = recover(&**factory, &mut store, &assigned, partitions, LOG_ID);

@@ -80,6 +80,8 @@ pub(crate) struct World {
     pub(crate) partials: Vec<LogData>,
     /// `usage-events-dlq`.
     pub(crate) dead_letters: Vec<OutRecord>,
+    /// How many partitions were taken over so far.
+    pub(crate) owners: u64,
     /// `cost-alerts`.
     pub(crate) alerts: Vec<OutRecord>,
     /// What the groups have committed.
@@ -125,6 +127,7 @@ impl World {
             events,
             partials: vec![LogData::new(); shards],
             dead_letters: Vec::new(),
+            owners: 0,
             alerts: Vec::new(),
             committed: BTreeMap::new(),
             tables: Tables::default(),

@@ -35,7 +35,7 @@ pub use state::{Limits, Pending, State};
 pub use surprise::Symbol;
 pub use timing::circular_distance;
 
-use likeness::Likeness;
+use likeness::{Likeness, Unprecedented};
 use memory::Memory;
 use sparse::{DayCells, Sparsity};
 use state::{Hysteresis, Measures};
@@ -71,6 +71,7 @@ impl std::error::Error for HourIsClosed {}
 pub struct Rhythm {
     expectation: Expectation,
     likeness: Likeness,
+    unprecedented: Unprecedented,
     surprise: Surprise,
     episodes: Episodes,
     day_timing: DayTiming,
@@ -118,9 +119,10 @@ impl Rhythm {
         if compared {
             let weighed = actual.min(expected + limits.heaviest_hour * level);
             self.likeness.close(Memory::DAYS_4, weighed, expected);
+            self.unprecedented.close(Memory::DAYS_4, actual, self.expectation.largest());
             let (symbol, weight) = symbol(actual, expected, level);
             self.surprise.close(Memory::DAYS_4, symbol, weight);
-            self.episodes.close_hour(symbol, weight);
+            self.episodes.close_hour(symbol, (actual - expected).abs(), level);
             self.day_timing.close_hour(hour, actual, expected);
             self.week_timing.close_hour(hour, weighed, expected, self.expectation.hours() >= WEEKS_KNOWN_AFTER_H);
         }
@@ -147,8 +149,6 @@ impl Rhythm {
                 (self.day_cells.coherence(), self.day_cells.entropy(), phase)
             }
         };
-        let (came, due) = self.week_timing.totals();
-        let week_factor = if due > 0.0 { came / due } else { 1.0 };
         let known = match basis {
             Basis::Hours => self.expectation.hours() >= limits.learning_h && phase.day.is_some(),
             Basis::Days => self.day_cells.is_known() && phase.week.is_some(),
@@ -157,7 +157,7 @@ impl Rhythm {
             self.hysteresis.enter(State::Idle);
         } else if let (true, Some(coherence), Some(phase), Some(entropy)) = (known, coherence, phase.smallest(), entropy) {
             let episodes = (basis == Basis::Hours).then(|| self.episodes.count());
-            self.hysteresis.judge(&Measures { coherence, phase, entropy, episodes, week_factor }, limits);
+            self.hysteresis.judge(&Measures { coherence, phase, entropy, episodes, unprecedented: self.unprecedented.share() }, limits);
         } else {
             self.hysteresis.enter(State::Learning);
         }
@@ -170,7 +170,7 @@ impl Rhythm {
             phase,
             entropy,
             episodes: self.episodes.count(),
-            week_factor,
+            unprecedented: self.unprecedented.share(),
             actual: self.latest.0,
             expected: self.latest.1,
             level: self.expectation.level(),

@@ -93,6 +93,11 @@ impl Expectation {
         self.level
     }
 
+    /// The largest hour that any cell holds: what the series is known to cost at its most.
+    pub fn largest(&self) -> f64 {
+        self.days.iter().chain(self.weeks.as_flattened()).fold(0.0, |largest, cell| cell.max(largest))
+    }
+
     /// Hours learnt.
     pub fn hours(&self) -> u32 {
         self.hours

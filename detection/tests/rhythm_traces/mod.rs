@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod outcomes;
+pub(crate) mod trouble;
 
 use std::collections::BTreeMap;
 use std::io::Read;

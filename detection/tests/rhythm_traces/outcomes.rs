@@ -11,8 +11,8 @@ pub(crate) struct Outcome {
     pub(crate) total: f64,
     /// Hours that were still to come.
     pub(crate) remaining_h: i64,
-    /// What was expected of the period in the middle of it; a yardstick for budgets.
-    pub(crate) state: detection::rhythm::State,
+    /// Spend of as many hours before the period, 0 if there are none: what people set budgets by.
+    pub(crate) before: f64,
 }
 
 /// Projects to the ends of `periods` (first hour, first hour after) at each of their hours from `from` on. `budget` is a multiple of the outcome.
@@ -23,7 +23,6 @@ pub(crate) fn outcomes(series: &[f64], periods: &[(i64, i64)], from: i64, budget
     let limits = Limits::default();
     for (hour, amount) in (0..).zip(series) {
         rhythm.close_hour(Hour(hour), HourSpend::new(*amount), &limits).expect("in order");
-        let state = rhythm.judge(None, &limits).state;
         if rhythm.closed().is_none() {
             continue;
         }
@@ -35,12 +34,13 @@ pub(crate) fn outcomes(series: &[f64], periods: &[(i64, i64)], from: i64, budget
         }
         let sum = |from: i64, to: i64| series[from as usize..to as usize].iter().sum::<f64>();
         let total = sum(start, end);
+        let before = if 2 * start >= end { sum(2 * start - end, start) } else { 0.0 };
         let Ok(period) = Period::new(Hour(start), Hour(end), sum(start, next), total * budget) else { continue };
         outcomes.push(Outcome {
             forecast: forecaster.forecast(&period, Hour(next), rhythm.expectation()),
             total,
             remaining_h: end - next,
-            state,
+            before,
         });
     }
     outcomes

@@ -130,9 +130,9 @@ fn exceeded_at(period: &Period, next: Hour, outlook: &Outlook<'_>, paths: [(f64,
         return found;
     }
     let mut expected = 0.0;
-    for ahead in 0..period.end().since(next) {
+    for (ahead, coming) in (0..period.end().since(next)).zip(outlook.hours(next)) {
         let hour = next.plus(ahead);
-        expected += outlook.at(hour);
+        expected += coming;
         for (found, (factor, _)) in found.iter_mut().zip(paths) {
             if found.is_none() && factor * expected >= missing {
                 *found = Some(hour);

@@ -119,7 +119,14 @@ impl Expectation {
             let squared = (error + floor) * (error + floor);
             1.0 / (squared * squared)
         };
-        Outlook { expectation: self, weights: [flat_error, day_error, week_error].map(weight), gains: [1.0, day.gain(), week.gain()] }
+        let weights = [flat_error, day_error, week_error].map(weight);
+        let shares = [(false, false), (true, false), (false, true), (true, true)].map(|(day_known, week_known)| {
+            let [flat, day, week] = weights;
+            let known = [flat, if day_known { day } else { 0.0 }, if week_known { week } else { 0.0 }];
+            let sum: f64 = known.iter().sum();
+            known.map(|weight| weight / sum)
+        });
+        Outlook { expectation: self, shares, gains: [1.0, day.gain(), week.gain()] }
     }
 
     /// Learns a closed hour. Hours are given in order, each once; those without spend too.
@@ -172,7 +179,8 @@ fn visit(cell: &mut f64, visits: &mut u8, remembered: u8, actual: f64) {
 #[derive(Clone, Copy, Debug)]
 pub struct Outlook<'a> {
     expectation: &'a Expectation,
-    weights: [f64; 3],
+    /// The experts' weights, summing to 1, by which cells are known: neither, the day's, the week's, both.
+    shares: [[f64; 3]; 4],
     gains: [f64; 3],
 }
 
@@ -187,24 +195,33 @@ impl Outlook<'_> {
         ]
     }
 
-    /// The experts' mixture for the hour, its cells as they are (gain 1) and scaled by the gains.
-    fn mixed(&self, hour: Hour) -> (f64, f64) {
-        let (mut plain, mut scaled, mut weights) = (0.0, 0.0, 0.0);
-        for ((held, weight), gain) in self.known(hour).into_iter().zip(self.weights).zip(self.gains) {
-            if let Some(held) = held {
-                plain += weight * held;
-                scaled += weight * held * gain;
-                weights += weight;
-            }
-        }
-        if weights > 0.0 { (plain / weights, scaled / weights) } else { (0.0, 0.0) }
+    /// The experts' mixture for a place in the week: its cells as they are (gain 1), and scaled by the gains. A cell never visited holds nothing and has no
+    /// weight.
+    fn mixed(&self, of_week: usize) -> (f64, f64) {
+        let (all, weekday, of_day) = (self.expectation, of_week / 24, of_week % 24);
+        let (day_known, week_known) = (all.day_visits[of_day] > 0, all.week_visits[weekday][of_day] > 0);
+        let shares = self.shares[usize::from(day_known) + 2 * usize::from(week_known)];
+        let parts = [shares[0] * all.flat, shares[1] * all.days[of_day], shares[2] * all.weeks[weekday][of_day]];
+        (parts[0] + parts[1] + parts[2], parts[0] * self.gains[0] + parts[1] * self.gains[1] + parts[2] * self.gains[2])
     }
 
     /// Expected spend of an hour to come, in currency units.
     pub fn at(&self, hour: Hour) -> f64 {
-        let (plain, scaled) = self.mixed(hour);
+        let (plain, scaled) = self.mixed(hour.of_week());
         let kept = self.kept(hour);
         kept * scaled + (1.0 - kept) * plain
+    }
+
+    /// The hours from `from` on, without end.
+    pub fn hours(&self, from: Hour) -> impl Iterator<Item = f64> {
+        let (mut of_week, mut kept) = (from.of_week(), self.kept(from));
+        std::iter::repeat_with(move || {
+            let (plain, scaled) = self.mixed(of_week);
+            let expected = kept * scaled + (1.0 - kept) * plain;
+            of_week = if of_week + 1 == WEEK_H as usize { 0 } else { of_week + 1 };
+            kept *= GAIN_KEPT_AN_HOUR;
+            expected
+        })
     }
 
     /// How much of the gain is left at the hour. Whole powers by multiplication: the same bits everywhere.
@@ -220,10 +237,11 @@ impl Outlook<'_> {
         let (weeks, rest) = (hours / WEEK_H, hours % WEEK_H);
         let left = power(GAIN_KEPT_A_WEEK, weeks);
         let all_weeks = (1.0 - left) / (1.0 - GAIN_KEPT_A_WEEK);
-        let mut kept = self.kept(from);
+        let (mut of_week, mut kept) = (from.of_week(), self.kept(from));
         let mut sum = 0.0;
         for ahead in 0..hours.min(WEEK_H) {
-            let (plain, scaled) = self.mixed(from.plus(ahead));
+            let (plain, scaled) = self.mixed(of_week);
+            of_week = if of_week + 1 == WEEK_H as usize { 0 } else { of_week + 1 };
             let in_rest = ahead < rest;
             let visits = if in_rest { weeks + 1 } else { weeks };
             let gains = if in_rest { all_weeks + left } else { all_weeks };
@@ -266,6 +284,8 @@ mod tests {
             let hours: f64 = (from..to).map(|hour| outlook.at(Hour(hour))).sum();
             let sum = outlook.sum(Hour(from), Hour(to));
             assert!((sum - hours).abs() <= 1e-9 * hours.max(1.0), "{from}..{to}: {sum} {hours}");
+            let walked: f64 = outlook.hours(Hour(from)).take((to - from).max(0) as usize).sum();
+            assert!((walked - hours).abs() <= 1e-9 * hours.max(1.0), "{from}..{to}: {walked} {hours}");
         }
     }
 

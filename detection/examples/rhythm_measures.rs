@@ -96,6 +96,9 @@ fn states() {
         for (model, spend) in servegen_models() {
             print_shares(&format!("servegen {model}"), when, &judged(&spend, &limits).split_off(72));
         }
+        let together =
+            servegen_models().into_values().reduce(|sums, spend| sums.iter().zip(spend).map(|(sum, amount)| sum + amount).collect());
+        print_shares("servegen, all together", when, &judged(&together.unwrap_or_default(), &limits).split_off(72));
         let clients: Vec<Judgement> = servegen_clients().values().flat_map(|spend| judged(spend, &limits).split_off(72)).collect();
         print_shares("servegen clients", when, &clients);
     }

@@ -138,7 +138,10 @@ impl Rhythm {
     /// `pace` is the projected spend of the running period over its budget, if the scope has one.
     pub fn judge(&mut self, pace: Option<f64>, limits: &Limits) -> Judgement {
         let basis = if self.sparsity.is_sparse() { Basis::Days } else { Basis::Hours };
-        let pace = pace.filter(|ratio| *ratio > 0.0).map(|ratio| ratio.min(1.0 / ratio));
+        let pace = pace.filter(|ratio| *ratio > 0.0).map(|ratio| match limits.below_budget_is_off_pace {
+            true => ratio.min(1.0 / ratio),
+            false => 1.0_f64.min(1.0 / ratio),
+        });
         let (coherence, entropy, phase) = match basis {
             Basis::Hours => {
                 let phase = Phase { day: self.day_timing.phase(), week: self.week_timing.phase(), pace };

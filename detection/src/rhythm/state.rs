@@ -80,6 +80,8 @@ pub struct Limits {
     pub chaotic_unprecedented: f64,
     /// In coherence and in the week's timing an hour counts for at most its expectation and this many average hours: a spike is a spike, whatever its size.
     pub heaviest_hour: f64,
+    /// Whether a scope far below its budget is off its pace too (the definition), or only one above it.
+    pub below_budget_is_off_pace: bool,
     /// A series with a smaller share of active hours (half-life 7 days) is sparse; it stays so up to one and a half times the share.
     pub sparse_share: f64,
 }
@@ -100,6 +102,7 @@ impl Default for Limits {
             chaotic_episodes: 3.5,
             chaotic_unprecedented: 0.1,
             heaviest_hour: 54.0,
+            below_budget_is_off_pace: true,
             sparse_share: 1.0 / 12.0,
         }
     }

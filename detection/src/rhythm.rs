@@ -191,3 +191,14 @@ impl Rhythm {
         self.closed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_has_the_size_that_the_documentation_says() {
+        assert_eq!(size_of::<Expectation>(), 1_856);
+        assert_eq!(size_of::<Rhythm>(), 2_864);
+    }
+}

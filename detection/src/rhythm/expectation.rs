@@ -1,7 +1,7 @@
 //! What the coming hours are expected to cost.
 //!
 //! Three experts (the level, the hour of the day, the hour of the week) are mixed by how well each has done lately. The two that remember cells are scaled by
-//! a gain, so that growth is followed without waiting for every cell to be visited. 193 cells, 2,016 bytes; the same numbers serve the rhythm, the forecast and
+//! a gain, so that growth is followed without waiting for every cell to be visited. 193 cells, 1,856 bytes; the same numbers serve the rhythm, the forecast and
 //! the explanation of an alert.
 //! Definitions: `docs/RHYTHM.md`.
 

@@ -3,5 +3,8 @@
 //! The only crate in which floating point lives: it reads closed hours of spend and gives judgements, never amounts that anybody adds up. Pure and online:
 //! constant memory and work per point and series, no look-ahead, no clock, no randomness; the same points give the same bits.
 
+pub mod action;
+pub mod forecast;
 pub mod rhythm;
+pub mod scenario;
 pub mod spike;

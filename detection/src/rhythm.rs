@@ -35,7 +35,7 @@ pub use state::{Limits, Pending, State};
 pub use surprise::Symbol;
 pub use timing::circular_distance;
 
-use likeness::Likeness;
+use likeness::{Likeness, Unprecedented};
 use memory::Memory;
 use sparse::{DayCells, Sparsity};
 use state::{Hysteresis, Measures};
@@ -71,6 +71,7 @@ impl std::error::Error for HourIsClosed {}
 pub struct Rhythm {
     expectation: Expectation,
     likeness: Likeness,
+    unprecedented: Unprecedented,
     surprise: Surprise,
     episodes: Episodes,
     day_timing: DayTiming,
@@ -118,9 +119,10 @@ impl Rhythm {
         if compared {
             let weighed = actual.min(expected + limits.heaviest_hour * level);
             self.likeness.close(Memory::DAYS_4, weighed, expected);
+            self.unprecedented.close(Memory::DAYS_4, actual, self.expectation.largest());
             let (symbol, weight) = symbol(actual, expected, level);
             self.surprise.close(Memory::DAYS_4, symbol, weight);
-            self.episodes.close_hour(symbol, weight);
+            self.episodes.close_hour(symbol, (actual - expected).abs(), level);
             self.day_timing.close_hour(hour, actual, expected);
             self.week_timing.close_hour(hour, weighed, expected, self.expectation.hours() >= WEEKS_KNOWN_AFTER_H);
         }
@@ -136,7 +138,10 @@ impl Rhythm {
     /// `pace` is the projected spend of the running period over its budget, if the scope has one.
     pub fn judge(&mut self, pace: Option<f64>, limits: &Limits) -> Judgement {
         let basis = if self.sparsity.is_sparse() { Basis::Days } else { Basis::Hours };
-        let pace = pace.filter(|ratio| *ratio > 0.0).map(|ratio| ratio.min(1.0 / ratio));
+        let pace = pace.filter(|ratio| *ratio > 0.0).map(|ratio| match limits.below_budget_is_off_pace {
+            true => ratio.min(1.0 / ratio),
+            false => 1.0_f64.min(1.0 / ratio),
+        });
         let (coherence, entropy, phase) = match basis {
             Basis::Hours => {
                 let phase = Phase { day: self.day_timing.phase(), week: self.week_timing.phase(), pace };
@@ -147,8 +152,6 @@ impl Rhythm {
                 (self.day_cells.coherence(), self.day_cells.entropy(), phase)
             }
         };
-        let (came, due) = self.week_timing.totals();
-        let week_factor = if due > 0.0 { came / due } else { 1.0 };
         let known = match basis {
             Basis::Hours => self.expectation.hours() >= limits.learning_h && phase.day.is_some(),
             Basis::Days => self.day_cells.is_known() && phase.week.is_some(),
@@ -157,7 +160,7 @@ impl Rhythm {
             self.hysteresis.enter(State::Idle);
         } else if let (true, Some(coherence), Some(phase), Some(entropy)) = (known, coherence, phase.smallest(), entropy) {
             let episodes = (basis == Basis::Hours).then(|| self.episodes.count());
-            self.hysteresis.judge(&Measures { coherence, phase, entropy, episodes, week_factor }, limits);
+            self.hysteresis.judge(&Measures { coherence, phase, entropy, episodes, unprecedented: self.unprecedented.share() }, limits);
         } else {
             self.hysteresis.enter(State::Learning);
         }
@@ -170,7 +173,7 @@ impl Rhythm {
             phase,
             entropy,
             episodes: self.episodes.count(),
-            week_factor,
+            unprecedented: self.unprecedented.share(),
             actual: self.latest.0,
             expected: self.latest.1,
             level: self.expectation.level(),
@@ -186,5 +189,16 @@ impl Rhythm {
     /// The latest hour closed; `None` before the first spend.
     pub fn closed(&self) -> Option<Hour> {
         self.closed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_has_the_size_that_the_documentation_says() {
+        assert_eq!(size_of::<Expectation>(), 1_856);
+        assert_eq!(size_of::<Rhythm>(), 2_864);
     }
 }

@@ -1,4 +1,5 @@
 //! The acceptance table of the rhythm, with everything that the project added to the first definition switched on.
+#![allow(clippy::expect_used, reason = "the lint does not see that helpers of tests are tests")]
 
 mod rhythm_traces;
 

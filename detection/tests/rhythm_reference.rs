@@ -1,4 +1,5 @@
 //! The port against the numbers of the reference program (`data/rhythm/reference.csv.gz`): the same definition gives the same values to 1e-9.
+#![allow(clippy::expect_used, clippy::panic, reason = "the lint does not see that helpers of tests are tests")]
 
 mod rhythm_traces;
 

@@ -24,6 +24,11 @@ impl Hour {
         self.0.div_euclid(DAY_H).rem_euclid(7) as usize
     }
 
+    /// Place in the week, 0 to 167.
+    pub fn of_week(self) -> usize {
+        self.0.rem_euclid(WEEK_H) as usize
+    }
+
     /// Days since the epoch.
     pub fn day(self) -> i64 {
         self.0.div_euclid(DAY_H)

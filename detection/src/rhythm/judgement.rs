@@ -52,8 +52,8 @@ pub struct Judgement {
     pub entropy: Option<f64>,
     /// Separate deviations of weight, half-life 4 days.
     pub episodes: f64,
-    /// Money of the last 7 days over what was expected of them.
-    pub week_factor: f64,
+    /// Share of the money, half-life 4 days, that came in hours beyond all known sizes.
+    pub unprecedented: f64,
     /// Spend of the hour, currency units.
     pub actual: f64,
     /// What was expected of it before it was known.

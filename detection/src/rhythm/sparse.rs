@@ -115,7 +115,10 @@ impl DayCells {
         }
         let floor = 0.02 * self.level + 1e-12;
         let weekday_error = if self.compared[1] > 0 { self.errors[1] } else { 0.6 * self.errors[0] };
-        let [level_weight, weekday_weight] = [self.errors[0], weekday_error].map(|error| (error + floor).powi(-4));
+        let [level_weight, weekday_weight] = [self.errors[0], weekday_error].map(|error| {
+            let squared = (error + floor) * (error + floor);
+            1.0 / (squared * squared)
+        });
         (level_weight * self.level + weekday_weight * self.weekdays[weekday]) / (level_weight + weekday_weight)
     }
 

@@ -74,12 +74,14 @@ pub struct Limits {
     pub learning_h: u32,
     /// Hours without spend until a scope is idle.
     pub idle_after_h: u32,
-    /// Fewer separate deviations than this (half-life 4 days) are no chaos, unless far too much money came: a moved job is a moved job.
+    /// Fewer separate deviations than this (half-life 4 days) are no chaos, unless they are of unheard-of size: a moved job is a moved job.
     pub chaotic_episodes: f64,
-    /// From this multiple of the expected money of 7 days on, few deviations are chaos too.
-    pub chaotic_week_factor: f64,
+    /// From this share of the money that is beyond all known sizes, few deviations are chaos too: a runaway is no moved job.
+    pub chaotic_unprecedented: f64,
     /// In coherence and in the week's timing an hour counts for at most its expectation and this many average hours: a spike is a spike, whatever its size.
     pub heaviest_hour: f64,
+    /// Whether a scope far below its budget is off its pace too (the definition), or only one above it.
+    pub below_budget_is_off_pace: bool,
     /// A series with a smaller share of active hours (half-life 7 days) is sparse; it stays so up to one and a half times the share.
     pub sparse_share: f64,
 }
@@ -97,9 +99,10 @@ impl Default for Limits {
             better_after_h: 12,
             learning_h: 72,
             idle_after_h: 192,
-            chaotic_episodes: 3.0,
-            chaotic_week_factor: 2.0,
+            chaotic_episodes: 3.5,
+            chaotic_unprecedented: 0.1,
             heaviest_hour: 54.0,
+            below_budget_is_off_pace: true,
             sparse_share: 1.0 / 12.0,
         }
     }
@@ -120,8 +123,8 @@ pub(crate) struct Measures {
     pub(crate) entropy: f64,
     /// `None`: deviations are not counted, any may be chaos.
     pub(crate) episodes: Option<f64>,
-    /// Money of 7 days over what was expected.
-    pub(crate) week_factor: f64,
+    /// Share of the money that is beyond all known sizes.
+    pub(crate) unprecedented: f64,
 }
 
 impl Measures {
@@ -141,8 +144,8 @@ impl Measures {
         let unpredictable =
             self.coherence < limits.chaotic_coherence + chaotic || good == [false; 3] || self.entropy > limits.chaotic_entropy - chaotic;
         let few = self.episodes.is_some_and(|episodes| episodes < limits.chaotic_episodes * (1.0 - chaotic));
-        let too_much = self.week_factor > limits.chaotic_week_factor;
-        if unpredictable && (!few || too_much) { State::Chaotic } else { State::Dissonant }
+        let unheard_of = self.unprecedented >= limits.chaotic_unprecedented;
+        if unpredictable && (!few || unheard_of) { State::Chaotic } else { State::Dissonant }
     }
 }
 

@@ -12,6 +12,8 @@ const DUST_WEIGHT: f64 = 0.05;
 const HEAVIEST: f64 = 3.0;
 /// A deviation that comes back within this many hours has not ended.
 const EPISODE_GAP_H: u8 = 6;
+/// Money astray, in average hours, that makes a whole episode of a deviation. Blips in quiet hours are fractions of one.
+const WHOLE_EPISODE_H: f64 = 6.0;
 
 /// An amount beside its expectation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,14 +77,16 @@ pub(crate) struct Episodes {
     count: f64,
     /// The side of the latest one.
     side: Option<Symbol>,
+    /// Money astray in the latest one, currency units.
+    astray: f64,
     /// What the latest one has added.
     counted: f64,
     quiet_h: u8,
 }
 
 impl Episodes {
-    /// An episode counts as much as its heaviest hour, at most 1: an hour far below the average is no episode of weight.
-    pub(crate) fn close_hour(&mut self, symbol: Symbol, weight: f64) {
+    /// `astray` is how far the hour is from its expectation, `level` an average hour.
+    pub(crate) fn close_hour(&mut self, symbol: Symbol, astray: f64, level: f64) {
         self.count *= Memory::DAYS_4.keep();
         if symbol == Symbol::AsExpected {
             self.quiet_h = self.quiet_h.saturating_add(1);
@@ -90,10 +94,12 @@ impl Episodes {
         }
         if self.side != Some(symbol) || self.quiet_h >= EPISODE_GAP_H {
             self.side = Some(symbol);
+            self.astray = 0.0;
             self.counted = 0.0;
         }
         self.quiet_h = 0;
-        let grown = weight.min(1.0).max(self.counted);
+        self.astray += astray;
+        let grown = (self.astray / (WHOLE_EPISODE_H * level).max(1e-12)).min(1.0).max(self.counted);
         self.count += grown - self.counted;
         self.counted = grown;
     }
@@ -125,10 +131,19 @@ mod tests {
         let mut one = Episodes::default();
         let mut many = Episodes::default();
         for hour in 0..24 {
-            one.close_hour(Symbol::Less, 3.0);
-            many.close_hour(if hour % 2 == 0 { Symbol::Less } else { Symbol::More }, 3.0);
+            one.close_hour(Symbol::Less, 30.0, 5.0);
+            many.close_hour(if hour % 2 == 0 { Symbol::Less } else { Symbol::More }, 30.0, 5.0);
         }
         assert!((0.8..=1.0).contains(&one.count()), "{}", one.count());
         assert!(many.count() > 20.0, "{}", many.count());
+    }
+
+    #[test]
+    fn blips_in_quiet_hours_are_fractions_of_an_episode() {
+        let mut blips = Episodes::default();
+        for hour in 0..24 {
+            blips.close_hour(if hour % 2 == 0 { Symbol::Less } else { Symbol::More }, 0.3, 5.0);
+        }
+        assert!(blips.count() < 0.3, "{}", blips.count());
     }
 }

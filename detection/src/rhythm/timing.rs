@@ -113,11 +113,6 @@ impl WeekTiming {
     pub(crate) fn phase(&self) -> Option<f64> {
         self.phase
     }
-
-    /// Money of the last seven days: came, expected.
-    pub(crate) fn totals(&self) -> (f64, f64) {
-        (self.actual.iter().sum(), self.expected.iter().sum())
-    }
 }
 
 #[cfg(test)]

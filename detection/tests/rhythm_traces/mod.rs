@@ -1,5 +1,9 @@
 //! The committed series (`data/rhythm`), read for tests, benches and examples.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the lint does not see that helpers of tests are tests")]
 #![allow(dead_code)]
+
+pub(crate) mod outcomes;
+pub(crate) mod trouble;
 
 use std::collections::BTreeMap;
 use std::io::Read;

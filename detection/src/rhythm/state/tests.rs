@@ -1,6 +1,6 @@
 use super::*;
 
-const GOOD: Measures = Measures { coherence: 0.9, phase: 0.95, entropy: 0.1, episodes: Some(20.0), week_factor: 1.0 };
+const GOOD: Measures = Measures { coherence: 0.9, phase: 0.95, entropy: 0.1, episodes: Some(20.0), unprecedented: 0.0 };
 
 fn after(hours: usize, from: State, measures: Measures) -> State {
     let mut hysteresis = Hysteresis::default();
@@ -92,12 +92,12 @@ fn all_three_bad_is_chaos_though_none_is_beyond_its_own_limit() {
 }
 
 #[test]
-fn few_deviations_are_no_chaos_unless_far_too_much_money_came() {
-    let moved = Measures { coherence: 0.3, phase: 0.3, entropy: 0.9, episodes: Some(2.9), week_factor: 1.0 };
+fn few_deviations_are_no_chaos_unless_they_are_of_unheard_of_size() {
+    let moved = Measures { coherence: 0.3, phase: 0.3, entropy: 0.9, episodes: Some(3.4), unprecedented: 0.0 };
     assert_eq!(after(3, State::Resonant, moved), State::Dissonant);
-    assert_eq!(after(3, State::Resonant, Measures { episodes: Some(3.0), ..moved }), State::Chaotic);
+    assert_eq!(after(3, State::Resonant, Measures { episodes: Some(3.5), ..moved }), State::Chaotic);
     assert_eq!(after(3, State::Resonant, Measures { episodes: None, ..moved }), State::Chaotic);
-    assert_eq!(after(3, State::Resonant, Measures { week_factor: 2.1, ..moved }), State::Chaotic);
+    assert_eq!(after(3, State::Resonant, Measures { unprecedented: 0.1, ..moved }), State::Chaotic);
 }
 
 #[test]

@@ -50,6 +50,13 @@ simulate: deps ## the pipeline over simulated servers with seeded faults: SEEDS=
 chaos: deps deps-kafka ## real servers killed, stopped, cut off, out of disk: CHAOS_KILLS=100 CHAOS_RATE=10000 CHAOS_SEED=1
 	CHAOS_KILLS=$(CHAOS_KILLS) CHAOS_RATE=$(CHAOS_RATE) CHAOS_SEED=$(CHAOS_SEED) $(CARGO) test --release --locked -p cost-rhythm --test chaos -- --nocapture
 
+DATA ?=
+score-nab: ## the spike detector on the Numenta Anomaly Benchmark: DATA=folder of its form
+	@$(CARGO) run --quiet --release --locked -p score --bin score-nab -- $(or $(DATA),data/nab)
+
+score-spend: ## the spike detector and its rivals on real spend with injected trouble: DATA=folder with servegen_hourly_spend.csv.gz
+	@$(CARGO) run --quiet --release --locked -p score --bin score-spend -- $(or $(DATA),data/servegen)
+
 fuzz: deps ## fuzz what reads the bytes of others: FUZZ_SECONDS=600 for each target
 	@scripts/fuzz.sh
 
@@ -63,4 +70,4 @@ kafka-up: deps-kafka ## start Apache Kafka and the schema registry on loopback
 kafka-down: ## stop them
 	@scripts/kafka.sh down
 
-.PHONY: help deps deps-kafka deps-s3 demo test lint bench simulate chaos fuzz deny kafka-up kafka-down
+.PHONY: help deps deps-kafka deps-s3 demo test lint bench simulate chaos score-nab score-spend fuzz deny kafka-up kafka-down

@@ -6,3 +6,4 @@
 pub mod files;
 pub mod nab;
 pub mod rivals;
+pub mod spend;

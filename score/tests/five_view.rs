@@ -1,5 +1,7 @@
 //! The prototype's port gives the numbers of its Python original, point by point.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 use score::rivals::five_view::FiveView;
 
 /// Days of two levels with noise, three outliers and a step; arithmetic only, so that two languages make the same bits.

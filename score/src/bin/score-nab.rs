@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
+use detection::spike::{Measure, SpikeDetector};
 use score::nab::{Corpus, Labelled, PROFILES, best};
-use score::rivals::five_view::FiveView;
 
 fn main() -> anyhow::Result<()> {
     let folder = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("data/nab"), PathBuf::from);
@@ -13,8 +13,8 @@ fn main() -> anyhow::Result<()> {
     let scores: Vec<Vec<f64>> = series
         .iter()
         .map(|series| {
-            let mut detector = FiveView::new(f64::from(series.step_s()), 60, false);
-            series.at_s.iter().zip(&series.values).map(|(at, value)| detector.step(*at as f64, *value).alert).collect()
+            let mut detector = SpikeDetector::new(series.step_s(), Measure::Metric);
+            series.at_s.iter().zip(&series.values).map(|(at, value)| detector.observe(*at, *value).rank).collect()
         })
         .collect();
     let scores: Vec<&[f64]> = scores.iter().map(Vec::as_slice).collect();

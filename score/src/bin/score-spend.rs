@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use detection::spike::{Measure, SpikeDetector};
 use score::rivals::five_view::FiveView;
 use score::rivals::{Bocpd, Dspot, HoltWinters, MeanDeviation, MedianDeviation, TimesHourlyMean};
 use score::spend::{KINDS, Method, Outcome, Spending, Trouble, evaluate, read, troubles};
@@ -18,6 +19,7 @@ fn main() -> anyhow::Result<()> {
         "| method | {} | total |",
         KINDS.map(|kind| format!("{} (n={})", kind.name(), troubles.iter().filter(|t| t.kind == kind).count())).join(" | ")
     );
+    row("ours", &series, &troubles, || SpikeDetector::new(3600, Measure::Spend));
     row("five-view prototype", &series, &troubles, || FiveView::new(3600.0, 12, true));
     row("Holt-Winters", &series, &troubles, HoltWinters::default);
     row("DSPOT", &series, &troubles, Dspot::default);

@@ -1,0 +1,58 @@
+//! All numbers that differ between the two measures; every series of a measure has the same.
+
+use super::Measure;
+use super::rarity::Prior;
+
+/// Points of spend that the prior stands for: four days of hours.
+const PRIOR_POINTS: f64 = 100.0;
+/// Points before a metric's histograms speak.
+const WARM_UP: u32 = 250;
+
+/// One measure's numbers.
+#[derive(Debug)]
+pub(super) struct Setting {
+    /// Of the views, in the order of `VIEWS`.
+    pub(super) weights: [f64; 7],
+    /// Of the surprise's own rarity in the surprise.
+    pub(super) own_weight: f64,
+    /// Memory of the drift view, in points.
+    pub(super) drift_memory: f64,
+    /// Memory of the burstiness view, in points.
+    pub(super) burst_memory: f64,
+    /// Points of an episode.
+    pub(super) hold: u32,
+    /// Points before anything is judged.
+    pub(super) learning: u64,
+    /// Only values above the expected count.
+    pub(super) increases_only: bool,
+}
+
+/// Half a day of hours; histories are short (weeks), so every view starts from a prior and all count alike.
+static SPEND: Setting =
+    Setting { weights: [1.0; 7], own_weight: 0.0, drift_memory: 8.0, burst_memory: 25.0, hold: 12, learning: 24, increases_only: true };
+
+/// Usually minutes apart, histories are long: ranks speak for themselves.
+static METRIC: Setting = Setting {
+    weights: [1.0, 1.0, 1.5, 1.0, 1.0, 1.0, 0.0],
+    own_weight: 0.5,
+    drift_memory: 12.0,
+    burst_memory: 35.0,
+    hold: 60,
+    learning: 60,
+    increases_only: false,
+};
+
+impl Setting {
+    /// The measure's.
+    pub(super) fn of(measure: Measure) -> &'static Setting {
+        match measure {
+            Measure::Spend => &SPEND,
+            Measure::Metric => &METRIC,
+        }
+    }
+
+    /// What a view with statistics of this scale knows at first.
+    pub(super) fn prior(&self, scale: f64) -> Prior {
+        if self.increases_only { Prior::Points { count: PRIOR_POINTS, scale } } else { Prior::WarmUp(WARM_UP) }
+    }
+}

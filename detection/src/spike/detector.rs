@@ -11,8 +11,10 @@ use super::setting::Setting;
 use super::transitions::Transitions;
 use super::{Measure, VIEWS};
 
-/// Memory of levels and spreads, in points.
+/// Memory of levels, in points: ten days of five minutes.
 const LEVEL_MEMORY: f64 = 3_000.0;
+/// Memory of spreads, in points: longer, so that an anomaly does not hide the next.
+const SPREAD_MEMORY: f64 = 30_000.0;
 /// Memory of the usual size that ratios of spend are softened with, in points.
 const USUAL_MEMORY: f64 = 168.0;
 /// Share of the usual size added to both sides of a ratio: a cent after nothing is no spike.
@@ -309,7 +311,8 @@ impl SpikeDetector {
     fn learn(&mut self, at_s: i64, value: f64, look: &Look) {
         let setting = Setting::of(self.measure);
         let seen = self.points as f64 + 1.0;
-        let share = rate(seen, LEVEL_MEMORY);
+        let share = rate(seen, SPREAD_MEMORY);
+        let level_share = rate(seen, LEVEL_MEMORY);
         self.usual.learn(value.abs(), rate(seen, USUAL_MEMORY));
         self.residual_square.learn(look.residual * look.residual, share);
         self.ratio_square.learn(look.log_ratio * look.log_ratio, share);
@@ -318,7 +321,7 @@ impl SpikeDetector {
         match self.points {
             VOLATILITY_FROM => self.log_step = Mean::of(look.log_step),
             0..VOLATILITY_FROM => {}
-            _ => self.log_step.learn(look.log_step, share),
+            _ => self.log_step.learn(look.log_step, level_share),
         }
         if self.points >= self.yesterday.len() as u64 {
             self.yesterday_square.learn(look.since_yesterday * look.since_yesterday, share);
@@ -331,7 +334,7 @@ impl SpikeDetector {
         self.smallest = self.smallest.min(value);
         self.last = value;
         self.burst = Mean::of(look.burst);
-        self.forecast.learn(at_s, value, share);
+        self.forecast.learn(at_s, value, level_share, share);
 
         self.season_past.learn(look.season);
         self.range_past.learn(look.range);

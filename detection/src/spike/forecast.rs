@@ -102,12 +102,12 @@ impl Forecast {
     }
 
     /// Takes the value in; `level_share` and `error_share` are its shares in the means.
-    pub(super) fn learn(&mut self, at_s: i64, value: f64, share: f64) {
+    pub(super) fn learn(&mut self, at_s: i64, value: f64, level_share: f64, error_share: f64) {
         let cell = at_s.div_euclid(self.cell_s);
         let off_level = value - self.level.get();
-        self.day.learn(cell, value, off_level, share, self.cell_memory);
-        self.week.learn(cell, value, off_level, share, self.cell_memory);
-        self.level.learn(value, share);
-        self.level_error.learn(off_level * (value - self.level.get()), share);
+        self.day.learn(cell, value, off_level, error_share, self.cell_memory);
+        self.week.learn(cell, value, off_level, error_share, self.cell_memory);
+        self.level.learn(value, level_share);
+        self.level_error.learn(off_level * (value - self.level.get()), error_share);
     }
 }

@@ -8,7 +8,7 @@ use super::series::HOURS;
 /// Earliest hour of trouble: methods have had five days.
 const EARLIEST: usize = 120;
 /// Troubles of each kind and series.
-const REPEATS: usize = 4;
+const REPEATS: usize = 12;
 /// A series has off-hours when its four quietest hours of day have less than this share of its busiest hour.
 const QUIET_SHARE: f64 = 0.5;
 const DAY: usize = 24;

@@ -273,7 +273,7 @@ impl SpikeDetector {
             counts(season, of_season),
             counts(range, evidence(&self.range_past, range, RANGE)),
             counts(yesterday, of_yesterday),
-            evidence(&self.volatility_past, volatility, LOGARITHM),
+            counts(season.min(volatility), evidence(&self.volatility_past, volatility, LOGARITHM)),
             evidence(&self.burst_past, burst, EVIDENCE),
             counts(drift, of_drift),
             rareness.map_or(0.0, |rareness| self.transition_past.evidence(rareness, Prior::WarmUp(60))),

@@ -4,7 +4,7 @@ use super::Measure;
 use super::rarity::Prior;
 
 /// Points of spend that the prior stands for: four days of hours.
-const PRIOR_POINTS: f64 = 100.0;
+const PRIOR_POINTS: f64 = 200.0;
 /// Points before a metric's histograms speak.
 const WARM_UP: u32 = 250;
 
@@ -28,8 +28,15 @@ pub(super) struct Setting {
 }
 
 /// Half a day of hours; histories are short (weeks), so every view starts from a prior and all count alike.
-static SPEND: Setting =
-    Setting { weights: [1.0; 7], own_weight: 0.0, drift_memory: 8.0, burst_memory: 25.0, hold: 12, learning: 24, increases_only: true };
+static SPEND: Setting = Setting {
+    weights: [1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0],
+    own_weight: 0.0,
+    drift_memory: 8.0,
+    burst_memory: 25.0,
+    hold: 12,
+    learning: 24,
+    increases_only: true,
+};
 
 /// Usually minutes apart, histories are long: ranks speak for themselves.
 static METRIC: Setting = Setting {

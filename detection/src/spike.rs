@@ -15,12 +15,13 @@ mod episode;
 mod forecast;
 mod gate;
 mod moments;
+mod packed;
 mod rarity;
 mod setting;
 mod transitions;
 
 pub use detector::{SpikeDetector, Verdict};
-pub use episode::{BAR, Standing};
+pub use episode::Standing;
 pub use gate::MoneyGate;
 
 use serde::{Deserialize, Serialize};

@@ -81,7 +81,7 @@ pub struct SpikeDetector {
 pub struct Verdict {
     /// What to do about it.
     pub standing: Standing,
-    /// Weighted mean of the views; [`super::BAR`] is the least of a spike.
+    /// Weighted mean of the views.
     pub surprise: f64,
     /// The surprise less what earlier alerts have raised the bar by, 0 unless it is a new high of its episode: for rankings without a fixed bar.
     pub rank: f64,
@@ -168,12 +168,12 @@ impl SpikeDetector {
         }
         let look = self.look(at_s, value);
         self.learn(at_s, value, &look);
-        let fatigue = self.episode.fatigue();
-        let rank = self.episode.rank(look.surprise, setting.hold);
+        let fatigue = self.episode.fatigue(setting);
+        let rank = self.episode.rank(look.surprise, setting);
         let standing = if self.points <= setting.learning {
             Standing::Learning
         } else {
-            self.episode.judge(look.surprise, look.fall, fatigue, setting.hold)
+            self.episode.judge(look.surprise, look.fall, fatigue, setting)
         };
         Verdict { standing, surprise: look.surprise, rank, views: look.views, expected: look.expected }
     }
@@ -190,7 +190,7 @@ impl SpikeDetector {
         if self.points < setting.learning {
             return None;
         }
-        let bar = self.episode.bar(setting.hold);
+        let bar = self.episode.bar(setting);
         let is_spike = |value: f64| self.look(at_s, value).surprise >= bar;
         let expected = self.expected(at_s);
         let mut below = expected.max(self.last);

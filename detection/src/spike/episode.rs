@@ -2,21 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Surprise from which a point is a spike: the mean of the views, each -log10 of a probability. Set so that real spend of 83 clients and models gives one alert per series and
-/// week (`make score-spend`).
-pub const BAR: f64 = 1.5;
+use super::setting::Setting;
+
 /// An escalation is more surprising than the episode so far by at least this.
 const ESCALATION: f64 = 0.3;
 /// A drop is told from this mean of three views on.
 const DROP_BAR: f64 = 1.5;
-/// Surprise from which an alert tires.
-const TIRING: f64 = 1.55;
-/// Memory of alerts, in points.
-const FATIGUE_MEMORY: f64 = 8_000.0;
 /// An escalation tires less than a first alert.
 const ESCALATION_TIRES: f64 = 0.3;
 /// The bar rises by this times the square of the alerts in memory: one or two cost nothing, a series that cries wolf must be louder.
 const FATIGUE: f64 = 0.0048;
+/// But never by more than this, so that no series goes deaf.
+const MOST_FATIGUE: f64 = 1.0;
 
 /// What a point is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,15 +47,15 @@ pub(super) struct Episode {
 
 impl Episode {
     /// What the bar has risen by.
-    pub(super) fn fatigue(&self) -> f64 {
-        let alerts = self.alerts * (1.0 - 1.0 / FATIGUE_MEMORY);
-        FATIGUE * alerts * alerts
+    pub(super) fn fatigue(&self, setting: &Setting) -> f64 {
+        let alerts = self.alerts * (1.0 - 1.0 / setting.alert_memory);
+        (FATIGUE * alerts * alerts).min(MOST_FATIGUE)
     }
 
     /// The surprise from which the next point alerts.
-    pub(super) fn bar(&self, hold: u32) -> f64 {
-        let bar = BAR + self.fatigue();
-        if self.is_running(hold) { bar.max(self.told + ESCALATION + self.fatigue()) } else { bar }
+    pub(super) fn bar(&self, setting: &Setting) -> f64 {
+        let least = if self.is_running(setting.hold) { setting.bar.max(self.told + ESCALATION) } else { setting.bar };
+        least + self.fatigue(setting)
     }
 
     fn is_running(&self, hold: u32) -> bool {
@@ -66,32 +63,33 @@ impl Episode {
     }
 
     /// The surprise if it is a new high of the last `hold` points, less the fatigue; else 0. For scoring without a fixed bar.
-    pub(super) fn rank(&mut self, surprise: f64, hold: u32) -> f64 {
-        let rested = surprise - self.fatigue();
-        self.alerts *= 1.0 - 1.0 / FATIGUE_MEMORY;
+    pub(super) fn rank(&mut self, surprise: f64, setting: &Setting) -> f64 {
+        let rested = surprise - self.fatigue(setting);
+        self.alerts *= 1.0 - 1.0 / setting.alert_memory;
         self.since_peak = self.since_peak.saturating_add(1);
-        if self.since_peak > hold {
+        if self.since_peak > setting.hold {
             self.peak = 0.0;
         }
         if rested <= self.peak {
             return 0.0;
         }
-        if rested > TIRING {
-            self.alerts += if self.peak <= TIRING { 1.0 } else { ESCALATION_TIRES };
+        if rested > setting.tiring {
+            self.alerts += if self.peak <= setting.tiring { 1.0 } else { ESCALATION_TIRES };
         }
         self.peak = rested;
         self.since_peak = 0;
         rested
     }
 
-    /// Judges by the bar; `bar` as it was before the point.
-    pub(super) fn judge(&mut self, surprise: f64, drop: f64, fatigue: f64, hold: u32) -> Standing {
+    /// Judges by the bar; `fatigue` as it was before the point.
+    pub(super) fn judge(&mut self, surprise: f64, drop: f64, fatigue: f64, setting: &Setting) -> Standing {
+        let hold = setting.hold;
         let rested = surprise - fatigue;
         let was_running = self.is_running(hold);
         self.since_bar = self.since_bar.map(|points| points.saturating_add(1));
         let was_dropped = self.since_drop.is_some_and(|points| points < hold);
         self.since_drop = self.since_drop.map(|points| points.saturating_add(1));
-        if rested >= BAR {
+        if rested >= setting.bar {
             self.since_bar = Some(0);
             if !was_running {
                 self.told = rested;

@@ -56,6 +56,7 @@ struct Side {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Block {
     sum: f32,
+    #[serde(with = "super::packed")]
     bins: [f32; BLOCK],
 }
 

@@ -3,7 +3,7 @@
 use super::Measure;
 use super::rarity::Prior;
 
-/// Points of spend that the prior stands for: four days of hours.
+/// Points of spend that the prior stands for: eight days of hours.
 const PRIOR_POINTS: f64 = 200.0;
 /// Points before a metric's histograms speak.
 const WARM_UP: u32 = 250;
@@ -23,11 +23,17 @@ pub(super) struct Setting {
     pub(super) hold: u32,
     /// Points before anything is judged.
     pub(super) learning: u64,
+    /// Surprise of a spike.
+    pub(super) bar: f64,
+    /// Surprise from which an alert raises the bar, and how many points that is remembered.
+    pub(super) tiring: f64,
+    pub(super) alert_memory: f64,
     /// Only values above the expected count.
     pub(super) increases_only: bool,
 }
 
-/// Half a day of hours; histories are short (weeks), so every view starts from a prior and all count alike.
+/// Usually hours apart, and histories are short (weeks), so every view starts from a prior. Volatility does not count: it sees drops as well, and cost recall of every kind.
+/// The bar gives one alert per series and week on real spend (`make score-spend`).
 static SPEND: Setting = Setting {
     weights: [1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0],
     own_weight: 0.0,
@@ -35,6 +41,9 @@ static SPEND: Setting = Setting {
     burst_memory: 25.0,
     hold: 12,
     learning: 24,
+    bar: 0.82,
+    tiring: 0.82,
+    alert_memory: 336.0,
     increases_only: true,
 };
 
@@ -46,6 +55,9 @@ static METRIC: Setting = Setting {
     burst_memory: 35.0,
     hold: 60,
     learning: 60,
+    bar: 1.8,
+    tiring: 1.55,
+    alert_memory: 8_000.0,
     increases_only: false,
 };
 

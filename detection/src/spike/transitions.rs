@@ -22,12 +22,16 @@ const LARGEST_WEIGHT: f64 = 65_536.0;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Transitions {
     /// By the earlier class; only those seen.
-    rows: [Option<Box<[f32; CLASSES]>>; CLASSES],
+    rows: [Option<Box<Row>>; CLASSES],
     weight: f64,
     total: f64,
     seen: u32,
     last: u8,
 }
+
+/// Counts by the later class.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Row(#[serde(with = "super::packed")] [f32; CLASSES]);
 
 impl Transitions {
     /// The class of a value so many standard deviations from the level.
@@ -49,7 +53,7 @@ impl Transitions {
             if let Some(row) = &self.rows[from] {
                 for to in around(class) {
                     let is_center = from == usize::from(self.last) && to == usize::from(class);
-                    sum += f64::from(row[to]) * if is_center { 1.0 } else { NEIGHBOUR };
+                    sum += f64::from(row.0[to]) * if is_center { 1.0 } else { NEIGHBOUR };
                 }
             }
         }
@@ -62,11 +66,11 @@ impl Transitions {
         self.total += self.weight;
         self.seen = self.seen.saturating_add(1);
         let row = self.rows[usize::from(self.last)].get_or_insert_default();
-        row[usize::from(class)] += self.weight as f32;
+        row.0[usize::from(class)] += self.weight as f32;
         self.last = class;
         if self.weight > LARGEST_WEIGHT {
             let factor = 1.0 / self.weight as f32;
-            self.rows.iter_mut().flatten().for_each(|row| row.iter_mut().for_each(|count| *count *= factor));
+            self.rows.iter_mut().flatten().for_each(|row| row.0.iter_mut().for_each(|count| *count *= factor));
             self.total /= self.weight;
             self.weight = 1.0;
         }

@@ -54,6 +54,13 @@ SHUTDOWNS ?= 1000
 shutdown: deps deps-kafka ## the service told to end at seeded moments under load: SHUTDOWNS=1000
 	SHUTDOWNS=$(SHUTDOWNS) $(CARGO) test --release --locked -p cost-rhythm --test shutdown -- --nocapture
 
+DATA ?=
+score-nab: ## the spike detector on the Numenta Anomaly Benchmark: DATA=folder of its form
+	@$(CARGO) run --quiet --release --locked -p score --bin score-nab -- $(or $(DATA),data/nab)
+
+score-spend: ## the spike detector and its rivals on real spend with injected trouble: DATA=folder with servegen_hourly_spend.csv.gz
+	@$(CARGO) run --quiet --release --locked -p score --bin score-spend -- $(or $(DATA),data/servegen)
+
 fuzz: deps ## fuzz what reads the bytes of others: FUZZ_SECONDS=600 for each target
 	@scripts/fuzz.sh
 
@@ -67,4 +74,4 @@ kafka-up: deps-kafka ## start Apache Kafka and the schema registry on loopback
 kafka-down: ## stop them
 	@scripts/kafka.sh down
 
-.PHONY: help deps deps-kafka deps-s3 demo test lint bench simulate chaos shutdown fuzz deny kafka-up kafka-down
+.PHONY: help deps deps-kafka deps-s3 demo test lint bench simulate chaos shutdown score-nab score-spend fuzz deny kafka-up kafka-down

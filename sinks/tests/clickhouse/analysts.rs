@@ -296,7 +296,8 @@ async fn rates_are_those_of_the_last_start_and_written_only_when_they_change() {
     assert_eq!(text(&server, shown).await, "[('USD','1',1)]");
     let (again, other) = (rates(), Rates::default());
     let (one, two) = tokio::join!(server.publish_rates(&again, "UTC"), server.publish_rates(&again, "UTC"));
-    (one.unwrap(), two.unwrap());
+    one.unwrap();
+    two.unwrap();
     assert_eq!(text(&server, shown).await, "[('EUR','0.92',0),('EUR','0.95',1),('KRW','1380.5',1),('USD','1',1)]");
     // The business month of another zone begins at another instant.
     for (zone, offset) in [("Asia/Seoul", "15"), ("Asia/Kathmandu", "18"), ("UTC", "0")] {

@@ -135,10 +135,13 @@ const IN_CURRENCY: &str = "\
 
 const RATE_IN_FORCE: &str = "\
 ASOF LEFT JOIN (
-    SELECT currency, toDateTime(valid_from, 'UTC') AS valid_from, toNullable(per_usd) AS per_usd
-    FROM exchange_rates
-    WHERE currency = upper({currency:String})
-) AS x ON w.currency = x.currency AND w.window_start >= x.valid_from";
+    SELECT e.currency AS currency, toDateTime(e.valid_from, 'UTC') AS valid_from, toNullable(e.per_usd) AS per_usd
+    FROM exchange_rate_rows AS e
+    WHERE e.currency = upper({currency:String}) AND e.`load` = (SELECT argMax(`load`, loaded_at) FROM exchange_rate_rows)
+    UNION ALL
+    SELECT 'USD', toDateTime(0, 'UTC'), toNullable(toDecimal128(1, 18))
+) AS x ON w.currency = x.currency AND w.window_start >= x.valid_from
+SETTINGS join_algorithm = 'hash'";
 
 /// Where the running business month ends, one row. A remaining day is expected to cost what the last 14 whole business days did on average, the
 /// running one at least what it has cost already. The range gives each of them the spend of a cheap or a dear day (10 % and 90 % quantile of

@@ -4,7 +4,7 @@ use schemas::GroupingSet;
 use schemas::rates::Rates;
 use sinks::clickhouse::ClickHouse;
 
-use crate::server::{database, options, text};
+use crate::server::{PASSWORD, database, options, text};
 
 /// Euros have had a second rate for ten days; won one rate.
 fn rates() -> Rates {
@@ -29,12 +29,12 @@ const SET_AND_VALUES: &str = "arrayJoin([('total', []::Array(String)), ('provide
 /// revision with wrong sums.
 async fn filled() -> ClickHouse {
     static FILLED: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
-    FILLED.get_or_init(fill).await;
+    FILLED.get_or_init(|| fill("analysts")).await;
     ClickHouse::new(options("analysts")).unwrap()
 }
 
-async fn fill() {
-    let server = database("analysts").await;
+async fn fill(name: &str) {
+    let server = database(name).await;
     server.publish_rates(&rates(), "UTC").await.unwrap();
     server
         .execute(
@@ -296,7 +296,8 @@ async fn rates_are_those_of_the_last_start_and_written_only_when_they_change() {
     assert_eq!(text(&server, shown).await, "[('USD','1',1)]");
     let (again, other) = (rates(), Rates::default());
     let (one, two) = tokio::join!(server.publish_rates(&again, "UTC"), server.publish_rates(&again, "UTC"));
-    (one.unwrap(), two.unwrap());
+    one.unwrap();
+    two.unwrap();
     assert_eq!(text(&server, shown).await, "[('EUR','0.92',0),('EUR','0.95',1),('KRW','1380.5',1),('USD','1',1)]");
     // The business month of another zone begins at another instant.
     for (zone, offset) in [("Asia/Seoul", "15"), ("Asia/Kathmandu", "18"), ("UTC", "0")] {
@@ -368,4 +369,49 @@ async fn what_grows_is_kept_for_a_time_and_days_and_months_for_ever() {
     }
     server.execute("OPTIMIZE TABLE rollups FINAL").await.unwrap();
     assert_eq!(text(&server, "SELECT groupArray((granularity, n)) FROM (SELECT granularity, count() AS n FROM rollups GROUP BY granularity ORDER BY granularity)").await, "[('quarter_hour',1),('hour',1),('day',2),('month',2)]");
+}
+
+/// What `scripts/check-stack.sh panels` says of a database.
+async fn panels(name: &str, more: &[&str]) -> (bool, String) {
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/check-stack.sh");
+    let mut command = std::process::Command::new(script);
+    command.args(["panels", "--url", &options(name).url, "--database", name]).args(more);
+    command.env("CLICKHOUSE_USER", "default").env("CLICKHOUSE_PASSWORD", PASSWORD);
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_panel_and_alert_rule_of_grafana_equals_its_recount_and_a_wrong_digit_is_found() {
+    let name = "analysts_panels";
+    fill(name).await;
+    let server = ClickHouse::new(options(name)).unwrap();
+    for insert in [
+        "INSERT INTO shard_accounts VALUES ('usage-events', 0, 0, 2, 0, 30000, 29990, 10, 0, 0, 0, 0, 2), ('usage-events', 0, 1, 2, 0, 29000, 28990, 10, 0, 0, 0, 0, 1)",
+        "INSERT INTO budget_rows SELECT 'daily-' || toString(number % 3), '', 'p', toStartOfDay(now()) - INTERVAL number DAY, toStartOfDay(now()) - INTERVAL number - 1 DAY,
+            'USD', 10 + number, 20, 15 + number, '', 1 FROM numbers(10)",
+        "INSERT INTO budget_rows SELECT 'monthly', '', 'p', toStartOfMonth(now()), toStartOfMonth(now()) + INTERVAL 1 MONTH, 'KRW', 10 + r, 20, 40, 'warning', r FROM (SELECT arrayJoin([2, 1]) AS r)",
+        "INSERT INTO alert_rows SELECT 'id-' || toString(number % 90), 'rule-' || toString(number % 7), '', 'p-' || toString(number % 30), ['warning', 'critical'][1 + number % 2],
+            ['fired', 'escalated', 'resolved'][1 + number % 3], 1, number % 90, NULL, 'USD', now() - INTERVAL 3600 + 7000 * (number % 90) SECOND, '{\"explanation\":\"because\"}' FROM numbers(180)",
+    ] {
+        server.execute(insert).await.unwrap();
+    }
+    let (is_right, said) = panels(name, &["--plant-rhythm"]).await;
+    assert!(is_right && said.contains("0 differ"), "{said}");
+    for (wrong, panel) in [
+        (
+            "INSERT INTO rollups SELECT * REPLACE (cost + toDecimal128('0.001', 18) AS cost, revision + 1 AS revision) FROM rollups FINAL
+            WHERE granularity = 'hour' AND set = 'team' ORDER BY window_start DESC LIMIT 1 OFFSET 3",
+            "Spend by team",
+        ),
+        (
+            "INSERT INTO rollups SELECT * REPLACE (cost + toDecimal128('0.001', 18) AS cost, revision + 1 AS revision) FROM rollups FINAL
+            WHERE granularity = 'month' AND set = 'user' ORDER BY window_start DESC, cost DESC LIMIT 1",
+            "cr-krw-user",
+        ),
+    ] {
+        server.execute(wrong).await.unwrap();
+        let (is_right, said) = panels(name, &[]).await;
+        assert!(!is_right && said.contains(panel), "{said}");
+    }
 }

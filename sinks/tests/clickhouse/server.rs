@@ -32,6 +32,8 @@ fn engine() -> SocketAddr {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let address = lines.find_map(|line| line.unwrap().strip_prefix("engine at ").map(str::to_owned));
+        // The harness of that process says something after a minute, and ends it when nobody listens.
+        std::thread::spawn(move || lines.for_each(drop));
         (address.expect("the engine did not start").parse().unwrap(), child)
     });
     *address

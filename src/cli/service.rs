@@ -41,6 +41,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         }
     });
     let Some(started) = started else {
+        guard(grace);
         runtime.shutdown_background();
         return Ok(ExitCode::SUCCESS);
     };
@@ -60,13 +61,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
             }
         }
     });
-    // Whatever hangs, the process ends: a guard outside of everything that could.
-    let limit = grace + Duration::from_secs(2);
-    std::thread::spawn(move || {
-        std::thread::sleep(limit);
-        tracing::error!("not ended within its deadline; the next start resumes from the last snapshots");
-        std::process::exit(3);
-    });
+    guard(grace);
     service.stop(runtime.handle());
     runtime.shutdown_timeout(Duration::from_millis(200));
     match broken {
@@ -76,4 +71,15 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// Whatever hangs, the process ends: outside of everything that could. Not by `exit`, which waits for another exit that hangs.
+fn guard(grace: Duration) {
+    let limit = grace + Duration::from_secs(2);
+    std::thread::spawn(move || {
+        std::thread::sleep(limit);
+        tracing::error!("not ended within its deadline; the next start resumes from the last snapshots");
+        // SAFETY: ends the process, and does nothing before that.
+        unsafe { libc::_exit(3) };
+    });
 }

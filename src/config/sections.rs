@@ -213,6 +213,8 @@ pub struct WatchConfig {
     /// See the file.
     #[serde(deserialize_with = "decimal")]
     pub min_amount: Money,
+    /// See the file.
+    pub spike: bool,
     /// 0: the rule is off, here and below.
     #[serde(deserialize_with = "decimal")]
     pub hourly_mean: Money,
@@ -239,7 +241,7 @@ impl WatchConfig {
             except: self.enabled.then(|| self.except.clone()),
             max_series: self.max_series,
             min_amount: self.min_amount,
-            spike: false,
+            spike: self.spike,
             hourly_mean: on(self.hourly_mean),
             hour_above: on(self.hour_above),
             day_over_day: on(self.day_over_day),

@@ -17,6 +17,12 @@ fn watching() -> MonitorRules {
     MonitorRules { watch, ..rules(BUDGET) }
 }
 
+/// Without the rule about what is rare.
+fn watching_plainly() -> MonitorRules {
+    let rules = watching();
+    MonitorRules { watch: WatchRules { spike: false, ..rules.watch.clone() }, ..rules }
+}
+
 const BUDGET: &str = r#"
     [[budget]]
     name = "all"
@@ -154,7 +160,7 @@ fn hour_of_total(hour: u32, cost: &str) -> Cell {
 
 #[test]
 fn a_limit_is_told_in_the_running_hour_and_resolved_after_three_quiet_ones() {
-    let mut bench = a_dollar_an_hour(watching(), 30);
+    let mut bench = a_dollar_an_hour(watching_plainly(), 30);
     assert_eq!(bench.tables.states(), Vec::<String>::new());
     bench.send(&Head::last(31).closing(hour_at(30).start()), &[hour_of_total(30, "2.99")]);
     assert_eq!(bench.tables.states(), Vec::<String>::new());
@@ -175,8 +181,32 @@ fn a_limit_is_told_in_the_running_hour_and_resolved_after_three_quiet_ones() {
 }
 
 #[test]
+fn a_spike_is_told_by_the_hour_of_the_day_and_week_that_it_falls_in() {
+    let watch =
+        WatchRules { hourly_mean: None, hour_above: None, rhythm: false, day_over_day: None, weekly_mean: None, ..watching().watch };
+    let mut bench = Bench::new(MonitorRules { watch, ..watching() });
+    // Ten dollars by day, one by night; on the last day ten come at three in the morning.
+    let spend = |hour: u32| if (8..20).contains(&(hour % 24)) || hour == 14 * 24 + 3 { "10" } else { "1" };
+    for hour in 0..15 * 24 {
+        bench.send(&Head::last(i64::from(hour) + 1).closing(hour_at(hour).start()), &[hour_of_total(hour, spend(hour))]);
+    }
+    let told: Vec<(&str, AlertState, Timestamp)> = bench
+        .tables
+        .alerts
+        .iter()
+        .skip_while(|alert| alert.period_start < hour_at(3 * 24).start())
+        .map(|alert| (alert.rule.as_str(), alert.state, alert.period_start))
+        .collect();
+    let night = hour_at(14 * 24 + 3).start();
+    assert_eq!(told.first(), Some(&("spike", AlertState::Fired, night)), "{told:?}");
+    assert!(told.iter().all(|(_, _, period)| *period == night), "{told:?}");
+    let alert = bench.tables.alerts.iter().find(|alert| alert.period_start == night).unwrap();
+    assert!(alert.explanation.contains("that its hour of the day and week let expect"), "{}", alert.explanation);
+}
+
+#[test]
 fn what_comes_late_is_in_no_judgement() {
-    let mut bench = a_dollar_an_hour(watching(), 30);
+    let mut bench = a_dollar_an_hour(watching_plainly(), 30);
     bench.send(&Head::last(31).closing(hour_at(30).start()), &[Cell { generation: 31, version: 31, ..hour_of_total(10, "100") }]);
     bench.send(&Head::last(32).closing(hour_at(31).start()), &[]);
     assert_eq!(bench.tables.states(), Vec::<String>::new());

@@ -105,7 +105,7 @@ mod tests {
     fn a_day_is_compared_with_the_day_and_the_week_before() {
         let rules = WatchRules { min_amount: Money::from_whole(1), ..WatchRules::default() };
         let utc = Calendar::new("UTC").unwrap();
-        let mut memory = Memory::default();
+        let mut memory = Memory::new();
         let mut told = Vec::new();
         // Ten days of 24 USD, then 36, 35, and 72.
         for (at, spend) in (0..10 * 24).map(|at| (at, "1")).chain((240..264).map(|at| (at, "1.5"))).chain((264..288).map(|at| (at, "3.1")))

@@ -338,7 +338,7 @@ impl Watch {
                 continue;
             }
             let scope: Box<str> = scope_of(definition, series.values(id)).into();
-            let mut memory = Memory::default();
+            let mut memory = Memory::new();
             let judgement = memory.close_hour(hour, amount, &rules.watch, &self.limits);
             if rules.watch.first_spend && self.sets[set as usize].tells_new && is_new_to_the_stream {
                 self.alerts.push(Alert {

@@ -1,6 +1,7 @@
 //! One watched series: what it has behind it, and what the coming hour is compared with.
 
 use detection::rhythm::{Hour, HourSpend, Judgement, Limits, Rhythm, State};
+use detection::spike::{Measure, SpikeDetector};
 use schemas::Money;
 use serde::{Deserialize, Serialize};
 
@@ -9,25 +10,28 @@ use super::episode::{Episode, Limit};
 use super::history::History;
 use crate::monitor::series::SeriesId;
 
+const HOUR_S: u32 = 3600;
 /// One dollar of alerts is worth a cent: limits made of floating point are rounded up to it.
 const CENT: f64 = 0.01;
 /// A critical limit is so many times the warning one.
 const CRITICAL: i64 = 2;
-/// Keeps the spend of the last days in `Memory::weight`: what an hour weighs a day later.
+/// Keeps the spend of the last days in [`Memory::weight`]: what an hour weighs a day later.
 const WEIGHT_PER_HOUR: f64 = 0.996;
 
 /// Rules that compare an hour with a limit that is fixed when it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HourRule {
+    Spike,
     HourlyMean,
     HourAbove,
 }
 
 impl HourRule {
-    pub(super) const ALL: [HourRule; 2] = [HourRule::HourlyMean, HourRule::HourAbove];
+    pub(super) const ALL: [HourRule; 3] = [HourRule::Spike, HourRule::HourlyMean, HourRule::HourAbove];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
+            HourRule::Spike => "spike",
             HourRule::HourlyMean => "hourly-mean",
             HourRule::HourAbove => "hour-above",
         }
@@ -44,9 +48,10 @@ pub(super) struct Watched {
 }
 
 /// What a snapshot keeps.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Memory {
     history: History,
+    spikes: SpikeDetector,
     /// Hours since something was spent.
     pub(super) silent_h: u32,
     /// Recent spend, by which the watched ones are chosen.
@@ -62,30 +67,52 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    /// Before its first hour.
+    pub(super) fn new() -> Self {
+        Memory {
+            history: History::default(),
+            spikes: SpikeDetector::new(HOUR_S, Measure::Spend),
+            silent_h: 0,
+            weight: 0.0,
+            limits: Default::default(),
+            episodes: Default::default(),
+            rhythm: Rhythm::default(),
+            told: None,
+            told_since: 0,
+        }
+    }
+
     /// Takes in a closed hour.
     pub(super) fn close_hour(&mut self, hour: u32, spend: Money, rules: &WatchRules, limits: &Limits) -> Option<Judgement> {
         self.history.push(spend);
         self.silent_h = if spend == Money::ZERO { self.silent_h.saturating_add(1) } else { 0 };
         let dollars = dollars(spend);
         self.weight = self.weight * WEIGHT_PER_HOUR + dollars.max(0.0);
-        if !rules.rhythm && !rules.spike {
+        if rules.spike {
+            self.spikes.observe(start_s(hour), dollars.max(0.0));
+        }
+        if !rules.rhythm {
             return None;
         }
         // The next hour is never one that was closed.
         self.rhythm.close_hour(Hour(hour.into()), HourSpend::new(dollars), limits).ok()?;
-        rules.rhythm.then(|| self.rhythm.judge(None, limits))
+        Some(self.rhythm.judge(None, limits))
     }
 
     /// Fixes the limits of the hour that begins now.
     pub(super) fn open_hour(&mut self, hour: u32, rules: &WatchRules) {
-        let expected = money(self.rhythm.expectation().at(Hour(hour.into())));
         self.limits = HourRule::ALL.map(|rule| {
             let (reference, limit) = match rule {
+                HourRule::Spike => {
+                    let limit = rules.spike.then(|| self.spikes.threshold(start_s(hour))).flatten()?;
+                    let expected = estimate(self.spikes.expected(start_s(hour)));
+                    (expected, money(limit).max(expected.checked_add(rules.min_amount)?))
+                }
                 HourRule::HourlyMean => {
                     let mean = self.history.mean().filter(|mean| *mean > Money::ZERO)?;
                     (mean, mean.checked_mul_rate(rules.hourly_mean?)?.max(mean.checked_add(rules.min_amount)?))
                 }
-                HourRule::HourAbove => (expected, rules.hour_above?),
+                HourRule::HourAbove => (self.history.mean().unwrap_or_default(), rules.hour_above?),
             };
             Some(Limit { warning: limit, critical: limit.checked_mul(CRITICAL)?, expected: reference })
         });
@@ -104,6 +131,11 @@ impl Memory {
     pub(super) fn sum(&self, before: usize, count: usize) -> Option<Money> {
         self.history.sum(before, count)
     }
+}
+
+/// Seconds since 1970.
+fn start_s(hour: u32) -> i64 {
+    i64::from(hour) * i64::from(HOUR_S)
 }
 
 /// For what is compared and never added up: 15 digits of it.
@@ -138,13 +170,13 @@ mod tests {
     #[test]
     fn the_mean_rule_needs_a_day_and_respects_the_money_gate() {
         let rules = WatchRules { hourly_mean: Some(Money::from_whole(3)), min_amount: Money::from_whole(5), ..WatchRules::default() };
-        let mut memory = Memory::default();
+        let mut memory = Memory::new();
         let mut limit = |spend: i64, hours: u32| {
             for hour in 0..hours {
                 memory.close_hour(hour, Money::from_whole(spend), &rules, &Limits::default());
             }
             memory.open_hour(hours, &rules);
-            memory.limits[0].map(|limit| limit.warning.to_string())
+            memory.limits[1].map(|limit| limit.warning.to_string())
         };
         assert_eq!(limit(1, 23), None);
         assert_eq!(limit(1, 1), Some("6".to_owned()), "1 + 5 are more than 3 x 1");

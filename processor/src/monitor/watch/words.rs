@@ -13,6 +13,13 @@ pub(super) fn of_hour(rule: HourRule, scope: &str, told: &Told, limit: Option<&L
         return format!("{scope} has been below its limits for three hours; the last of them ended at {hour}.");
     }
     let compared = match (rule, limit) {
+        (HourRule::Spike, Some(limit)) => {
+            format!(
+                "the {} USD that its hour of the day and week let expect: {} times as much",
+                cut(limit.expected, 4),
+                times(spend, limit.expected)
+            )
+        }
         (HourRule::HourlyMean, Some(limit)) => {
             format!("{} USD on the mean of the hours before: {} times as much", cut(limit.expected, 4), times(spend, limit.expected))
         }

@@ -266,6 +266,13 @@ async fn a_window_without_a_rate_makes_a_sum_unknown_and_not_smaller() {
     assert_eq!(text(&server, sums).await, "\\N\n\\N");
     assert!(text(&server, thresholds).await.lines().all(|line| line == "\\N\t\\N"));
     assert_eq!(text(&server, "SELECT cost FROM feature_cost_summary_in(currency = 'ZZZ')").await, "\\N");
+    // Only the older of two windows is without one.
+    one_window(&server, "2", "toStartOfHour(now()) - INTERVAL 3 HOUR").await;
+    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let hour = schemas::Timestamp::from_micros(i64::try_from((seconds - seconds % 3600 - 3600) * 1_000_000).unwrap());
+    let since_then = format!("[[rate]]\ncurrency = \"EUR\"\nper_usd = \"0.95\"\nfrom = {hour}\n");
+    server.publish_rates(&Rates::parse_all(&[("r", &since_then)]).unwrap(), "UTC").await.unwrap();
+    assert_eq!(text(&server, "SELECT events, cost, cost_per_call FROM feature_cost_summary_in(currency = 'EUR')").await, "2\t\\N\t\\N");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -413,5 +420,44 @@ async fn every_panel_and_alert_rule_of_grafana_equals_its_recount_and_a_wrong_di
         server.execute(wrong).await.unwrap();
         let (is_right, said) = panels(name, &[]).await;
         assert!(!is_right && said.contains(panel), "{said}");
+    }
+}
+
+const PAGE: &str = include_str!("../../../docs/ANALYSTS.md");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_query_of_the_page_runs_and_every_column_is_on_it() {
+    let server = filled().await;
+    let indented: Vec<&str> = PAGE.lines().map(|line| line.strip_prefix("    ").unwrap_or("")).collect();
+    let queries: Vec<String> = indented.join("\n").split(";\n").map(|query| query.trim().replace("cost_rhythm.", "analysts.")).collect();
+    let mut asked = 0;
+    for query in queries.iter().filter(|query| query.starts_with("SELECT")) {
+        server.query_rows(query, "TabSeparated").await.unwrap_or_else(|error| panic!("{query}: {error}"));
+        asked += 1;
+    }
+    assert!(asked >= 13, "{asked} queries found");
+    for view in [
+        "feature_cost_summary",
+        "feature_margin",
+        "realtime_cost_monitor",
+        "model_performance_comparison",
+        "user_monthly_cost",
+        "check_cost_threshold(currency = 'USD', monthly_limit = '1', user_monthly_limit = '1', hourly_limit = '1')",
+        "month_forecast(scope = 'total', currency = 'USD')",
+        "spend(granularity = 'hour', set = 'total', currency = 'USD')",
+        "spend_of(granularity = 'hour', scope = 'total', currency = 'USD')",
+        "scopes",
+        "budgets",
+        "budget_forecast",
+        "exchange_rates",
+        "business_time",
+        "rhythm",
+        "alerts",
+        "focus",
+    ] {
+        for line in text(&server, &format!("DESCRIBE TABLE (SELECT * FROM {view})")).await.lines() {
+            let column = line.split('\t').next().unwrap();
+            assert!(PAGE.contains(&format!("`{column}`")), "{view}: {column} is not in docs/ANALYSTS.md");
+        }
     }
 }

@@ -15,7 +15,7 @@ const HOUR_S: i64 = 3_600;
 fn spend(series: u64, hour: u64, every: u64) -> f64 {
     let mixed = (series.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ hour).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    if (mixed >> 50) % every != 0 {
+    if !(mixed >> 50).is_multiple_of(every) {
         return 0.0;
     }
     let noise = (mixed >> 11 & 0xFFFF) as f64 / 65_536.0;

@@ -5,5 +5,6 @@
 
 pub mod files;
 pub mod nab;
+pub mod random;
 pub mod rivals;
 pub mod spend;

@@ -8,4 +8,4 @@ pub mod published;
 mod scoring;
 
 pub use corpus::{Corpus, Labelled};
-pub use scoring::{Best, PROFILES, Profile, best};
+pub use scoring::{Best, PROFILES, Profile, best, of_halves, of_left_out_groups};

@@ -5,7 +5,6 @@
 //! counted from the third day on. A trouble is found when an alert starts within its window that the untouched series does not have at that hour.
 
 mod evaluation;
-mod random;
 mod series;
 mod trouble;
 

@@ -21,6 +21,9 @@ const USUAL_MEMORY: f64 = 168.0;
 const SOFTENING: f64 = 0.3;
 /// Memory of the volatility view, in points.
 const STEP_MEMORY: f64 = 7.0;
+/// Memory of the drift and the burstiness view, in points.
+const DRIFT_MEMORY: f64 = 8.0;
+const BURST_MEMORY: f64 = 25.0;
 /// A residual counts in the drift at most so many standard deviations: one spike is no drift.
 const DRIFT_CLIP: f64 = 3.0;
 /// Most that a view counts, and the surprise's own rarity.
@@ -256,7 +259,7 @@ impl SpikeDetector {
         let since_yesterday = if has_yesterday { value - self.yesterday[self.point_of_day()] } else { 0.0 };
         let yesterday = since_yesterday / (self.yesterday_square.get().sqrt() + 1e-9);
         let clipped = season.clamp(-DRIFT_CLIP, DRIFT_CLIP);
-        let drift = in_spreads(self.drift.with(clipped, rate(seen, setting.drift_memory)), self.drift_square, 0.05);
+        let drift = in_spreads(self.drift.with(clipped, rate(seen, DRIFT_MEMORY)), self.drift_square, 0.05);
         let deviations = (value - self.forecast.level()) / (self.forecast.variance().sqrt() + 1e-9);
         let class = Transitions::class(deviations);
         let rareness = if setting.weights[6] > 0.0 { self.transitions.rareness(class) } else { None };
@@ -268,7 +271,7 @@ impl SpikeDetector {
         let of_drift = evidence(&self.drift_past, drift, DEVIATION);
         let of_step = evidence(&self.step_past, first_step, DEVIATION);
         let point = counts(season, of_season) + counts(first_step, of_step);
-        let burst = self.burst.with(point, rate(seen, setting.burst_memory));
+        let burst = self.burst.with(point, rate(seen, BURST_MEMORY));
         let views = [
             counts(season, of_season),
             counts(range, evidence(&self.range_past, range, RANGE)),
@@ -328,7 +331,7 @@ impl SpikeDetector {
         }
         let point_of_day = self.point_of_day();
         self.yesterday[point_of_day] = value;
-        self.drift.learn(look.clipped, rate(seen, setting.drift_memory));
+        self.drift.learn(look.clipped, rate(seen, DRIFT_MEMORY));
         self.drift_square.learn(self.drift.get() * self.drift.get(), share);
         self.largest = self.largest.max(value);
         self.smallest = self.smallest.min(value);

@@ -15,10 +15,6 @@ pub(super) struct Setting {
     pub(super) weights: [f64; 7],
     /// Of the surprise's own rarity in the surprise.
     pub(super) own_weight: f64,
-    /// Memory of the drift view, in points.
-    pub(super) drift_memory: f64,
-    /// Memory of the burstiness view, in points.
-    pub(super) burst_memory: f64,
     /// Points of an episode.
     pub(super) hold: u32,
     /// Points before anything is judged.
@@ -37,8 +33,6 @@ pub(super) struct Setting {
 static SPEND: Setting = Setting {
     weights: [1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0],
     own_weight: 0.0,
-    drift_memory: 8.0,
-    burst_memory: 25.0,
     hold: 12,
     learning: 24,
     bar: 0.82,
@@ -51,8 +45,6 @@ static SPEND: Setting = Setting {
 static METRIC: Setting = Setting {
     weights: [1.0, 1.0, 1.5, 1.0, 1.0, 1.0, 0.0],
     own_weight: 0.5,
-    drift_memory: 12.0,
-    burst_memory: 35.0,
     hold: 60,
     learning: 60,
     bar: 1.8,

@@ -9,31 +9,39 @@ use score::rivals::{Bocpd, Dspot, HoltWinters, MeanDeviation, MedianDeviation, T
 use score::spend::{KINDS, Method, Outcome, Spending, Trouble, evaluate, read, troubles};
 
 const SEED: u64 = 1;
+const HOUR_S: u32 = 3_600;
+/// Hours of an episode of the prototype.
+const PROTOTYPE_HOLD: u64 = 12;
 
 fn main() -> anyhow::Result<()> {
-    let folder = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("data/servegen"), PathBuf::from);
+    let mut arguments = std::env::args_os().skip(1);
+    let folder = arguments.next().map_or_else(|| PathBuf::from("data/servegen"), PathBuf::from);
+    let seed = arguments.next().and_then(|seed| seed.to_str()?.parse().ok()).unwrap_or(SEED);
     let series = read(&folder)?;
-    let troubles = troubles(&series, SEED);
-    println!("{} series of 14 days, {} troubles, seed {SEED}", series.len(), troubles.len());
-    println!(
-        "| method | {} | total |",
-        KINDS.map(|kind| format!("{} (n={})", kind.name(), troubles.iter().filter(|t| t.kind == kind).count())).join(" | ")
-    );
-    row("ours", &series, &troubles, || SpikeDetector::new(3600, Measure::Spend));
-    row("five-view prototype", &series, &troubles, || FiveView::new(3600.0, 12, true));
+    let troubles = troubles(&series, seed);
+    println!("{}: {} series of 14 days, {} troubles, seed {seed}", folder.display(), series.len(), troubles.len());
+    println!("recall at one alert per series and week (median hours from start to alert)\n");
+    let kinds = KINDS.map(|kind| {
+        let count = troubles.iter().filter(|trouble| trouble.kind == kind).count();
+        format!("{:>16}", format!("{} ({count})", kind.name()))
+    });
+    println!("| {:<20} | {} | total | threshold |", "", kinds.join(" | "));
+    let ours = row("ours", &series, &troubles, || SpikeDetector::new(HOUR_S, Measure::Spend));
+    row("five-view prototype", &series, &troubles, || FiveView::new(f64::from(HOUR_S), PROTOTYPE_HOLD, true));
     row("Holt-Winters", &series, &troubles, HoltWinters::default);
     row("DSPOT", &series, &troubles, Dspot::default);
     row("BOCPD", &series, &troubles, Bocpd::default);
     row("mean + k sd", &series, &troubles, MeanDeviation::default);
     row("median + k MAD", &series, &troubles, MedianDeviation::default);
     row("k x hourly mean", &series, &troubles, TimesHourlyMean::default);
+    println!("\n{:.3}", ours.total);
     Ok(())
 }
 
 fn row<M: Method>(name: &str, series: &[Spending], troubles: &[Trouble], fresh: impl Fn() -> M) -> Outcome {
     let outcome = evaluate(series, troubles, fresh);
-    let kinds: Vec<String> =
-        outcome.by_kind.iter().zip(outcome.delay_hours).map(|(recall, delay)| format!("{recall:.2} ({delay:.0} h)")).collect();
-    println!("| {name} | {} | {:.3} | thr {:.2}", kinds.join(" | "), outcome.total, outcome.threshold);
+    let kinds =
+        outcome.by_kind.iter().zip(outcome.delay_hours).map(|(recall, delay)| format!("{:>16}", format!("{recall:.2} ({delay:.0} h)")));
+    println!("| {name:<20} | {} | {:.3} | {:>9.2} |", kinds.collect::<Vec<_>>().join(" | "), outcome.total, outcome.threshold);
     outcome
 }

@@ -75,6 +75,54 @@ pub fn best(series: &[&Labelled], scores: &[&[f64]], profile: Profile) -> Best {
     best
 }
 
+/// The score when every series is judged with a threshold that was chosen without it: on the series of all other groups.
+pub fn of_left_out_groups(series: &[&Labelled], scores: &[&[f64]], profile: Profile) -> f64 {
+    let mut groups: Vec<&str> = series.iter().map(|series| series.group()).collect();
+    groups.dedup();
+    let mut folds = Vec::new();
+    for group in groups {
+        folds.push((0..series.len()).map(|place| series[place].group() == group).collect());
+    }
+    of_folds(series, scores, profile, &folds)
+}
+
+/// The score of one half with the threshold of the other, both ways; `in_first` says which series are in the first half.
+pub fn of_halves(series: &[&Labelled], scores: &[&[f64]], profile: Profile, in_first: &[bool]) -> f64 {
+    let in_second = in_first.iter().map(|is_first| !is_first).collect();
+    of_folds(series, scores, profile, &[in_first.to_vec(), in_second])
+}
+
+/// Judges each fold with the threshold of the others; all folds make one score.
+fn of_folds(series: &[&Labelled], scores: &[&[f64]], profile: Profile, folds: &[Vec<bool>]) -> f64 {
+    let chosen = |fold: &[bool], is_in: bool| {
+        let places = fold.iter().enumerate().filter(|(_, in_fold)| **in_fold == is_in).map(|(place, _)| place);
+        places.map(|place| (series[place], scores[place])).unzip::<_, _, Vec<_>, Vec<_>>()
+    };
+    let mut total = 0.0;
+    for fold in folds {
+        let (others, of_others) = chosen(fold, false);
+        let threshold = best(&others, &of_others, profile).threshold;
+        let (judged, of_judged) = chosen(fold, true);
+        total += judged.iter().zip(of_judged).map(|(series, scores)| at(series, scores, profile, threshold)).sum::<f64>();
+    }
+    let windows: usize = series.iter().map(|series| series.windows.len()).sum();
+    100.0 * (total / windows as f64 + profile.miss) / (profile.find + profile.miss)
+}
+
+/// Points of one series at a threshold.
+fn at(series: &Labelled, scores: &[f64], profile: Profile, threshold: f64) -> f64 {
+    let mut of_window = vec![-profile.miss; series.windows.len()];
+    let mut false_alerts = 0.0;
+    let rows = worths(series).into_iter().zip(scores).skip(series.probation());
+    for ((window, worth), _) in rows.filter(|(_, score)| **score >= threshold) {
+        match window {
+            None => false_alerts += worth * profile.false_alert,
+            Some(window) => of_window[window] = (worth / scaled_sigmoid(-1.0) * profile.find).max(of_window[window]),
+        }
+    }
+    of_window.iter().sum::<f64>() + false_alerts
+}
+
 /// For each row: its window, and what an alert there is worth before the profile's weights.
 fn worths(series: &Labelled) -> Vec<(Option<usize>, f64)> {
     let mut worths = Vec::with_capacity(series.values.len());
@@ -142,6 +190,18 @@ mod tests {
     fn a_false_alert_costs_eleven_hundredths_of_a_window() {
         assert!((scored(&[50, 30], PROFILES[0]) - (100.0 - 100.0 * 0.11 / 2.0)).abs() < 1e-9);
         assert!((scored(&[50, 30], PROFILES[1]) - (100.0 - 100.0 * 0.22 / 2.0)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn one_threshold_gives_the_points_of_the_sweep() {
+        let series = series();
+        let scores: Vec<f64> = (0..100_u32).map(|row| f64::from(row * 37 % 100)).collect();
+        for profile in PROFILES {
+            let best = best(&[&series], &[&scores], profile);
+            let points = at(&series, &scores, profile, best.threshold);
+            let score = 100.0 * (points + profile.miss) / (profile.find + profile.miss);
+            assert!((score - best.score).abs() < 1e-9, "{score} {}", best.score);
+        }
     }
 
     #[test]

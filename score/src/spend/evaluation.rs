@@ -71,7 +71,7 @@ fn threshold(clean: &[Vec<f64>]) -> f64 {
     match over {
         Some(0) => f64::INFINITY,
         Some(place) => candidates[place - 1],
-        None => candidates.iter().take(TRIED).last().copied().unwrap_or(f64::INFINITY),
+        None => candidates.get(candidates.len().min(TRIED).saturating_sub(1)).copied().unwrap_or(f64::INFINITY),
     }
 }
 

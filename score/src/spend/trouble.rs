@@ -2,8 +2,8 @@
 //!
 //! Sizes are ratios to what the series usually spends: a thing twice as large as usual is hard to tell from an ordinary busy hour, one ten times as large is not.
 
-use super::random::Random;
 use super::series::HOURS;
+use crate::random::Random;
 
 /// Earliest hour of trouble: methods have had five days.
 const EARLIEST: usize = 120;

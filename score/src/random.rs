@@ -2,11 +2,11 @@
 
 /// A stream of numbers.
 #[derive(Clone, Debug)]
-pub(super) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
     /// The stream of this seed.
-    pub(super) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Random(seed)
     }
 
@@ -18,17 +18,17 @@ impl Random {
     }
 
     /// Between 0 and 1.
-    pub(super) fn unit(&mut self) -> f64 {
+    pub fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// Between the two, evenly over ratios.
-    pub(super) fn ratio(&mut self, from: f64, to: f64) -> f64 {
+    pub fn ratio(&mut self, from: f64, to: f64) -> f64 {
         from * (to / from).powf(self.unit())
     }
 
     /// From `from` to `to` - 1.
-    pub(super) fn place(&mut self, from: usize, to: usize) -> usize {
+    pub fn place(&mut self, from: usize, to: usize) -> usize {
         from + (self.unit() * (to - from) as f64) as usize
     }
 }

@@ -148,7 +148,7 @@ mod tests {
         for migration in MIGRATIONS {
             assert!(migration.sql.ends_with(";\n"), "{}", migration.name);
             for statement in statements(migration.sql) {
-                let code: Vec<&str> = statement.lines().filter(|line| !line.starts_with("--")).collect();
+                let code: Vec<&str> = statement.lines().filter(|line| !line.is_empty() && !line.starts_with("--")).collect();
                 let safe = ["CREATE TABLE IF NOT EXISTS", "CREATE OR REPLACE VIEW"].iter().any(|start| code[0].starts_with(start))
                     || (code[0].starts_with("ALTER TABLE") && code[0].contains("MODIFY TTL"));
                 assert!(safe, "{}: {}", migration.name, code[0]);

@@ -227,6 +227,8 @@ url = "state-{name}"
 snapshot_interval = "700ms"
 [budgets]
 files = ["budgets/llm_platform.toml", "budgets/saas_krw.toml", "budgets/cloud_platform.toml"]
+[watch]
+min_amount = "0.001"
 [http]
 listen = "127.0.0.1:0"
 {more}

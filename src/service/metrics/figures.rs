@@ -94,6 +94,8 @@ pub(super) const FIGURES: &[Figure] = &[
     gauge("series", "series", "Series in memory"),
     gauge("inputs", "inputs", "Input partitions heard of"),
     gauge("budget_states", "budget_states", "Budgets, scopes and periods being watched"),
+    gauge("watched_series", "watched_series", "Series that are watched"),
+    gauge("unwatched_series", "unwatched_series", "Series of the last closed hour that are not watched, for want of room"),
     counter("repeated_cells", "repeated_cells", "Cells that were sent again, after a crash, and changed nothing"),
     counter("unknown_set_cells", "unknown_set_cells", "Cells of grouping sets that this process does not have"),
     counter("late_budget_changes", "late_budget_changes", "Changes later than windows.retain: in the rollups, in no budget"),

@@ -158,6 +158,8 @@ impl Factories {
         let mut config: Config = load(None)?;
         // Small amounts are told of as well.
         (config.watch.min_amount, config.watch.hour_above) = (Money::from_units(10_i128.pow(12)), Money::from_units(10_i128.pow(17)));
+        // So few that series take each other's place.
+        config.watch.max_series = 3;
         let mut rules = Rules {
             sets: sets(),
             book: PriceBook::parse_all(&[("prices", PRICES)])?,

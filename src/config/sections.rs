@@ -214,6 +214,9 @@ pub struct WatchConfig {
     #[serde(deserialize_with = "decimal")]
     pub min_amount: Money,
     /// See the file.
+    #[serde(deserialize_with = "decimal")]
+    pub min_factor: Money,
+    /// See the file.
     pub spike: bool,
     /// 0: the rule is off, here and below.
     #[serde(deserialize_with = "decimal")]
@@ -241,6 +244,7 @@ impl WatchConfig {
             except: self.enabled.then(|| self.except.clone()),
             max_series: self.max_series,
             min_amount: self.min_amount,
+            min_factor: self.min_factor,
             spike: self.spike,
             hourly_mean: on(self.hourly_mean),
             hour_above: on(self.hour_above),

@@ -11,6 +11,8 @@ pub struct WatchRules {
     pub max_series: usize,
     /// The money gate: what is less than this above what is usual is not told, in US dollars an hour (of the rules by the day: a day).
     pub min_amount: Money,
+    /// The same as a share: a spike is at least so many times what was expected.
+    pub min_factor: Money,
     /// Spend of an hour that is rare for the series, by its own history.
     pub spike: bool,
     /// Spend of an hour at or above so many times the mean of the hours before (a week at most).
@@ -46,7 +48,8 @@ impl Default for WatchRules {
         WatchRules {
             except: Some(vec!["user".to_owned()]),
             max_series: 2000,
-            min_amount: Money::from_whole(1),
+            min_amount: Money::from_whole(10),
+            min_factor: Money::from_units(1_500_000_000_000_000_000),
             spike: true,
             hourly_mean: Some(Money::from_whole(3)),
             hour_above: None,

@@ -106,7 +106,8 @@ impl Memory {
                 HourRule::Spike => {
                     let limit = rules.spike.then(|| self.spikes.threshold(start_s(hour))).flatten()?;
                     let expected = estimate(self.spikes.expected(start_s(hour)));
-                    (expected, money(limit).max(expected.checked_add(rules.min_amount)?))
+                    let gate = expected.checked_add(rules.min_amount)?.max(expected.checked_mul_rate(rules.min_factor)?);
+                    (expected, money(limit).max(gate))
                 }
                 HourRule::HourlyMean => {
                     let mean = self.history.mean().filter(|mean| *mean > Money::ZERO)?;

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::calendar::Window;
 use crate::{Currency, Money, Timestamp};
 
 /// The CloudEvents `type` of an alert.
@@ -107,6 +108,29 @@ pub struct Alert {
 }
 
 impl Alert {
+    /// One in which only what it is about is said: an info that fires at the beginning of the period.
+    pub fn about(rule: &str, scope: &str, period: &str, window: Window, currency: Currency) -> Self {
+        Alert {
+            rule: rule.to_owned(),
+            scope: scope.to_owned(),
+            period: period.to_owned(),
+            period_start: window.start,
+            period_end: window.end,
+            level: Level::Info,
+            state: AlertState::Fired,
+            threshold: Money::ZERO,
+            current: Money::ZERO,
+            previous: Money::ZERO,
+            currency,
+            occurred_at: window.start,
+            projection: None,
+            explanation: String::new(),
+            recommendation: String::new(),
+            permalink: None,
+            repeat: 0,
+        }
+    }
+
     /// 32 hex digits, the same for the same rule, scope, period, threshold, state and repeat.
     pub fn id(&self) -> String {
         let mut bytes = Vec::with_capacity(128);

@@ -87,7 +87,7 @@ fn cents(money: Money) -> Money {
     cut(money, 2)
 }
 
-fn cut(money: Money, decimals: u32) -> Money {
+pub(super) fn cut(money: Money, decimals: u32) -> Money {
     let step = 10_i128.pow(18 - decimals);
     Money::from_units(money.units() / step * step)
 }

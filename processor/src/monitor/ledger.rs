@@ -482,23 +482,6 @@ impl Ledger {
 
 /// An alert in which only what it is about is said.
 fn about(budget: &Budget, scope: &str, period: &str, window: Window) -> Alert {
-    Alert {
-        rule: budget.name.clone(),
-        scope: scope.to_owned(),
-        period: period.to_owned(),
-        period_start: window.start,
-        period_end: window.end,
-        level: Level::Info,
-        state: AlertState::Fired,
-        threshold: Money::ZERO,
-        current: Money::ZERO,
-        previous: Money::ZERO,
-        currency: budget.currency,
-        occurred_at: window.start,
-        projection: None,
-        explanation: String::new(),
-        recommendation: explanation::recommendation(Level::Info).to_owned(),
-        permalink: None,
-        repeat: 0,
-    }
+    let recommendation = explanation::recommendation(Level::Info).to_owned();
+    Alert { recommendation, ..Alert::about(&budget.name, scope, period, window, budget.currency) }
 }

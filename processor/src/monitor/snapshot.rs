@@ -236,7 +236,7 @@ impl Monitor {
     /// # Errors
     /// [`SnapshotError`]
     pub fn restore(bytes: &[u8], rules: MonitorRules) -> Result<Self, SnapshotError> {
-        let (state, watch): (ReadState, WatchState) = match bytes.split_first() {
+        let (state, watch): (ReadState, WatchState<'static>) = match bytes.split_first() {
             Some((&SNAPSHOT_VERSION, rest)) => whole(rest)?,
             Some((&UNWATCHED_VERSION, rest)) => (whole(rest)?, WatchState::default()),
             Some((&snapshot_v1::VERSION, rest)) => (snapshot_v1::read(rest)?, WatchState::default()),
@@ -262,7 +262,7 @@ impl Monitor {
             }
         }
         monitor.ledger.alerts = state.alerts;
-        monitor.watch.restore(watch, &monitor.rules, &mut monitor.series);
+        monitor.watch.restore(watch, &monitor.rules, &mut monitor.series).ok_or_else(|| malformed("a sum that does not fit"))?;
         for budget in 0..monitor.rules.budgets.len() as u16 {
             if !budgets.contains(&Some(budget)) {
                 monitor.start_budget(budget)?;

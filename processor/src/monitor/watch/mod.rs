@@ -20,12 +20,14 @@ use std::collections::HashMap;
 
 use detection::rhythm::{Judgement, Limits, State};
 use schemas::alert::{Alert, AlertState, Level, scope_text};
+use schemas::calendar::Window;
 use schemas::grouping::OTHER;
 use schemas::rollup::RhythmRow;
+use schemas::timestamp::HOUR_US;
 use schemas::{Bucket, Currency, Dimension, GroupingSet, Money, Timestamp};
 
 use self::days::EndedDay;
-use self::episode::Told;
+use self::episode::{Limit, Told};
 use self::pending::{HourSums, PendingHours};
 pub use self::rules::WatchRules;
 pub(super) use self::state::WatchState;
@@ -34,7 +36,6 @@ use super::ledger::{Change, Moment};
 use super::series::{SeriesId, SeriesIndex};
 use super::{MonitorEffects, MonitorRules};
 
-const HOUR_US: i64 = 3_600_000_000;
 /// Hours without spend after which a series is forgotten.
 const FORGOTTEN_AFTER_H: u32 = 35 * 24;
 /// Hours from the first one on until a series is new to the stream, and not only to us.
@@ -195,26 +196,15 @@ impl Watch {
         series: &SeriesIndex,
     ) -> Result<(), WatchOverflow> {
         let end = hour_end(hour);
-        self.reach(at, hour, spent.debits, end);
-        let watched = &mut self.watched[at];
+        // That a limit was reached has been told when it was.
         for (nth, rule) in HourRule::ALL.into_iter().enumerate() {
-            let memory = &mut watched.memory;
+            let memory = &mut self.watched[at].memory;
             let is_below = memory.limits[nth].is_none_or(|limit| spent.debits < limit.warning);
             if let Some(told) = is_below.then(|| episode::stay_below(&mut memory.episodes[nth])).flatten() {
-                let explanation = words::of_hour(rule, &watched.scope, &told, None, spent.debits, &hour_text(hour));
-                let about = hour_alert(rule.name(), &watched.scope, told.since, end);
-                let current = spent.debits;
-                self.alerts.push(Alert {
-                    level: told.level,
-                    state: told.state,
-                    threshold: told.threshold,
-                    current,
-                    explanation,
-                    recommendation: words::NOTHING.to_owned(),
-                    ..about
-                });
+                self.tell_hour(at, rule, (&told, None), hour, spent.debits, end);
             }
         }
+        let watched = &mut self.watched[at];
         let previous = watched.memory.last();
         let net = spent.net().ok_or(WatchOverflow)?;
         let judgement = watched.memory.close_hour(hour, net, &rules.watch, &self.limits);
@@ -287,24 +277,36 @@ impl Watch {
 
     /// The open or just closed hour has spent so much: tells what has not been told.
     fn reach(&mut self, at: usize, hour: u32, debits: Money, occurred_at: Timestamp) {
-        let watched = &mut self.watched[at];
         for (nth, rule) in HourRule::ALL.into_iter().enumerate() {
-            let memory = &mut watched.memory;
+            let memory = &mut self.watched[at].memory;
             let Some(limit) = memory.limits[nth] else { continue };
             for told in episode::reach(&mut memory.episodes[nth], hour, &limit, debits) {
-                let Told { since, state, level, threshold } = told;
-                self.alerts.push(Alert {
-                    level,
-                    state,
-                    threshold,
-                    current: debits,
-                    previous: limit.expected,
-                    explanation: words::of_hour(rule, &watched.scope, &told, Some(&limit), debits, &hour_text(hour)),
-                    recommendation: words::LOOK.to_owned(),
-                    ..hour_alert(rule.name(), &watched.scope, since, occurred_at)
-                });
+                self.tell_hour(at, rule, (&told, Some(&limit)), hour, debits, occurred_at);
             }
         }
+    }
+
+    /// An alert of a rule about an hour; without a limit it is over.
+    fn tell_hour(
+        &mut self,
+        at: usize,
+        rule: HourRule,
+        (told, limit): (&Told, Option<&Limit>),
+        hour: u32,
+        debits: Money,
+        occurred_at: Timestamp,
+    ) {
+        let scope = &self.watched[at].scope;
+        self.alerts.push(Alert {
+            level: told.level,
+            state: told.state,
+            threshold: told.threshold,
+            current: debits,
+            previous: limit.map_or(Money::ZERO, |limit| limit.expected),
+            explanation: words::of_hour(rule, scope, told, limit, debits, &hour_text(hour)),
+            recommendation: if limit.is_some() { words::LOOK } else { words::NOTHING }.to_owned(),
+            ..hour_alert(rule.name(), scope, told.since, occurred_at)
+        });
     }
 
     /// Series that were not watched in their hour: there is room, or they spend more than one that is.
@@ -367,7 +369,7 @@ impl Watch {
     fn make_room(&mut self, set: u16, amount: Money, series: &mut SeriesIndex) -> bool {
         let of_set = self.watched.iter().enumerate().filter(|(_, watched)| series.set_of(watched.series) == set);
         let least = of_set.min_by(|(_, a), (_, b)| a.memory.weight.total_cmp(&b.memory.weight));
-        let Some(at) = least.filter(|(_, watched)| watched.memory.weight < amount.units() as f64 / 1e18).map(|(at, _)| at) else {
+        let Some(at) = least.filter(|(_, watched)| watched.memory.weight < watched::dollars(amount)).map(|(at, _)| at) else {
             return false;
         };
         self.remove(at, series);
@@ -397,7 +399,7 @@ impl Watch {
         for Rhythms { scope, hour, revision, actual, expected, measures: [coherence, phase, entropy], state } in self.rhythm.drain(..) {
             out.rhythm(&RhythmRow {
                 scope: &scope,
-                hour: Bucket::from_number(hour * 4).start(),
+                hour: hour_start(hour),
                 actual,
                 expected,
                 coherence,
@@ -430,13 +432,17 @@ fn hour_of(bucket: Bucket) -> u32 {
     bucket.number() / 4
 }
 
+fn hour_start(hour: u32) -> Timestamp {
+    Bucket::from_number(hour * 4).start()
+}
+
 fn hour_end(hour: u32) -> Timestamp {
-    Bucket::from_number(hour * 4).start().plus(HOUR_US)
+    hour_start(hour).plus(HOUR_US)
 }
 
 /// `2026-11-22T10:00Z`
 fn hour_text(hour: u32) -> String {
-    let text = Bucket::from_number(hour * 4).start().to_string();
+    let text = hour_start(hour).to_string();
     format!("{}Z", text.get(..16).unwrap_or(&text))
 }
 
@@ -452,24 +458,7 @@ fn scope_of(set: &GroupingSet, values: &[Box<str>]) -> String {
 
 /// An alert of which only the rule, the scope, the hour and the time are said.
 fn hour_alert(rule: &str, scope: &str, hour: u32, occurred_at: Timestamp) -> Alert {
-    let start = Bucket::from_number(hour * 4).start();
-    Alert {
-        rule: rule.to_owned(),
-        scope: scope.to_owned(),
-        period: hour_text(hour),
-        period_start: start,
-        period_end: start.plus(HOUR_US),
-        level: Level::Info,
-        state: AlertState::Fired,
-        threshold: Money::ZERO,
-        current: Money::ZERO,
-        previous: Money::ZERO,
-        currency: Currency::USD,
-        occurred_at,
-        projection: None,
-        explanation: String::new(),
-        recommendation: String::new(),
-        permalink: None,
-        repeat: 0,
-    }
+    let start = hour_start(hour);
+    let window = Window { start, end: start.plus(HOUR_US) };
+    Alert { occurred_at, ..Alert::about(rule, scope, &hour_text(hour), window, Currency::USD) }
 }

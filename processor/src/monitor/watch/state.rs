@@ -1,5 +1,7 @@
 //! What a snapshot keeps of watching: series by their names, in an order that the state alone decides.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use schemas::GroupingSet;
@@ -13,13 +15,13 @@ use crate::monitor::series::SeriesIndex;
 
 /// See the module's documentation.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct WatchState {
+pub(crate) struct WatchState<'a> {
     next_hour: Option<u32>,
     since: Option<u32>,
     pending: Vec<(u32, Named, HourSums)>,
-    watched: Vec<(Named, Memory)>,
-    alerts: Vec<Alert>,
-    rhythm: Vec<Rhythms>,
+    watched: Vec<(Named, Cow<'a, Memory>)>,
+    alerts: Cow<'a, [Alert]>,
+    rhythm: Cow<'a, [Rhythms]>,
 }
 
 /// A series: its set's name, and its values.
@@ -29,7 +31,7 @@ struct Named(String, Vec<Box<str>>);
 /// No hour of an event is later: the year 2105, and some room to count on.
 const LAST_HOUR: u32 = u32::MAX / 8;
 
-impl WatchState {
+impl WatchState<'_> {
     /// Are all hours in it those of events? Else it is no state of ours.
     pub(crate) fn is_sound(&self) -> bool {
         let of_pending = self.pending.iter().map(|(hour, ..)| *hour);
@@ -41,7 +43,7 @@ impl WatchState {
 }
 
 impl Watch {
-    pub(crate) fn state(&self, sets: &[GroupingSet], series: &SeriesIndex) -> WatchState {
+    pub(crate) fn state(&self, sets: &[GroupingSet], series: &SeriesIndex) -> WatchState<'_> {
         let named = |id| Named(sets[series.set_of(id) as usize].name.clone(), series.values(id).to_vec());
         let mut pending: Vec<(u32, Named, HourSums)> = self.pending.iter().map(|(hour, id, sums)| (hour, named(id), sums)).collect();
         pending.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
@@ -49,14 +51,15 @@ impl Watch {
             next_hour: self.next_hour,
             since: self.since,
             pending,
-            watched: self.watched.iter().map(|watched| (named(watched.series), watched.memory.clone())).collect(),
-            alerts: self.alerts.clone(),
-            rhythm: self.rhythm.clone(),
+            watched: self.watched.iter().map(|watched| (named(watched.series), Cow::Borrowed(&watched.memory))).collect(),
+            alerts: (&self.alerts).into(),
+            rhythm: (&self.rhythm).into(),
         }
     }
 
-    /// Puts a state back. Series of sets that are gone, have another key or are not watched any more are forgotten.
-    pub(crate) fn restore(&mut self, state: WatchState, rules: &MonitorRules, series: &mut SeriesIndex) {
+    /// Puts a state back. Series of sets that are gone, have another key or are not watched any more are forgotten. `None`: a sum in it does not
+    /// fit.
+    pub(crate) fn restore(&mut self, state: WatchState<'_>, rules: &MonitorRules, series: &mut SeriesIndex) -> Option<()> {
         let mut known = |Named(set, values): &Named| {
             let at = rules.sets.iter().position(|known| known.name == *set && known.key.len() == values.len())?;
             self.sets[at].is_watched.then(|| (at as u16, series.intern(at as u16, values)))
@@ -64,15 +67,15 @@ impl Watch {
         let pending: Vec<_> = state.pending.iter().filter_map(|(hour, named, sums)| Some((*hour, known(named)?.1, *sums))).collect();
         let watched: Vec<_> = state.watched.into_iter().filter_map(|(named, memory)| Some((known(&named)?, memory))).collect();
         for (hour, id, sums) in pending {
-            // It was a sum before.
-            let _ = self.pending.add(hour, id, (sums.debits, sums.credits), series);
+            self.pending.add(hour, id, (sums.debits, sums.credits), series)?;
         }
         for ((set, id), memory) in watched {
             series.hold(id);
             let scope = scope_of(&rules.sets[set as usize], series.values(id)).into();
-            self.put(Watched { series: id, scope, memory }, set);
+            self.put(Watched { series: id, scope, memory: memory.into_owned() }, set);
         }
         (self.next_hour, self.since) = (state.next_hour, state.since);
-        (self.alerts, self.rhythm) = (state.alerts, state.rhythm);
+        (self.alerts, self.rhythm) = (state.alerts.into_owned(), state.rhythm.into_owned());
+        Some(())
     }
 }

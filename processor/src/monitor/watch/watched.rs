@@ -140,7 +140,7 @@ fn start_s(hour: u32) -> i64 {
 }
 
 /// For what is compared and never added up: 15 digits of it.
-fn dollars(money: Money) -> f64 {
+pub(super) fn dollars(money: Money) -> f64 {
     money.units() as f64 / 1e18
 }
 

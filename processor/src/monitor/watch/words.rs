@@ -2,10 +2,11 @@
 
 use detection::rhythm::Judgement;
 use schemas::Money;
-use schemas::alert::AlertState;
+use schemas::alert::{AlertState, Level};
 
 use super::episode::{Limit, Told};
 use super::watched::HourRule;
+use crate::monitor::explanation::{cut, recommendation};
 
 /// A rule about an hour has something to tell.
 pub(super) fn of_hour(rule: HourRule, scope: &str, told: &Told, limit: Option<&Limit>, spend: Money, hour: &str) -> String {
@@ -67,14 +68,9 @@ pub(super) const NEW: &str = "Nothing has to be done if it was planned. Else fin
 /// What to do about a rhythm that is lost.
 pub(super) const RHYTHM: &str = "See which jobs have moved, begun or stopped since the state was last RESONANT.";
 /// When it is over.
-pub(super) const NOTHING: &str = "Nothing has to be done.";
+pub(super) const NOTHING: &str = recommendation(Level::Info);
 
 /// How many times, with one decimal.
 fn times(spend: Money, reference: Money) -> String {
     spend.checked_div(reference).map_or("many".to_owned(), |factor| cut(factor, 1).to_string())
-}
-
-fn cut(money: Money, decimals: u32) -> Money {
-    let step = 10_i128.pow(18 - decimals);
-    Money::from_units(money.units() / step * step)
 }

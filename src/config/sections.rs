@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use processor::monitor::WatchRules;
+use processor::monitor::{ActionLimits, GateSettings, WatchRules};
 use schemas::{Dimension, Money, Secret};
 use serde::{Deserialize, Deserializer};
 
@@ -234,6 +234,12 @@ pub struct WatchConfig {
     pub first_spend: bool,
     /// See the file.
     pub rhythm: bool,
+    /// See the file.
+    pub below_budget_is_off_pace: bool,
+    /// See the file.
+    pub actions: ActionLimits,
+    /// See the file.
+    pub gate: GateSettings,
 }
 
 impl WatchConfig {
@@ -252,6 +258,9 @@ impl WatchConfig {
             weekly_mean: on(self.weekly_mean),
             first_spend: self.first_spend,
             rhythm: self.rhythm,
+            below_budget_is_off_pace: self.below_budget_is_off_pace,
+            actions: self.actions,
+            gate: self.gate,
         }
     }
 }
@@ -350,7 +359,6 @@ pub struct GroupingSetConfig {
     pub key: Vec<Dimension>,
 }
 
-/// Human durations: `"100ms"`, `"15m"`, `"35d"`.
 /// Decimal text, not below zero.
 fn decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -360,6 +368,7 @@ fn decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error
     if money.is_negative() { Err(refuse("it is negative".to_owned())) } else { Ok(money) }
 }
 
+/// Human durations: `"100ms"`, `"15m"`, `"35d"`.
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_duration(&text).ok_or_else(|| {

@@ -7,7 +7,7 @@ use runtime::store::Loaded;
 use runtime::{Effects, Stage, StageError, Taken};
 use schemas::Timestamp;
 use schemas::alert::Alert;
-use schemas::rollup::{AccountsRow, AlertRow, BudgetRow, RhythmRow, RollupRow};
+use schemas::rollup::{AccountsRow, AlertRow, BudgetRow, PaceRow, RhythmRow, RollupRow};
 use sinks::clickhouse::rows::{self, Block};
 
 use super::{StageFactory, StagePlace};
@@ -130,6 +130,7 @@ struct Rows {
     rollups: Block,
     budgets: Block,
     rhythm: Block,
+    pace: Block,
     accounts: Block,
     alerts: Block,
     finished: Vec<RowBatch>,
@@ -143,6 +144,7 @@ impl Default for Rows {
             rollups: Block::new(Table::Rollups),
             budgets: Block::new(Table::Budgets),
             rhythm: Block::new(Table::Rhythm),
+            pace: Block::new(Table::Pace),
             accounts: Block::new(Table::Accounts),
             alerts: Block::new(Table::Alerts),
             finished: Vec::new(),
@@ -197,6 +199,7 @@ impl Rows {
         effects.batches.extend(self.rollups.take());
         effects.batches.extend(self.budgets.take());
         effects.batches.extend(self.rhythm.take());
+        effects.batches.extend(self.pace.take());
         effects.batches.extend(self.alerts.take());
         effects.batches.extend(self.accounts.take());
         effects.records.append(&mut self.records);
@@ -223,6 +226,14 @@ impl MonitorEffects for Rows {
         self.note(outcome);
         if self.rhythm.rows() >= ROWS {
             self.finished.extend(self.rhythm.take());
+        }
+    }
+
+    fn pace(&mut self, row: &PaceRow<'_>) {
+        let outcome = rows::put_pace(&mut self.pace, row);
+        self.note(outcome);
+        if self.pace.rows() >= ROWS {
+            self.finished.extend(self.pace.take());
         }
     }
 

@@ -1,9 +1,10 @@
 //! What is watched, and by which rules.
 
+use detection::action::{ActionLimits, GateSettings};
 use schemas::{Dimension, GroupingSet, Money};
 
 /// `[watch]` of the configuration. Every rule has a switch of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct WatchRules {
     /// Names of grouping sets that are not watched, or `None`: nothing is.
     pub except: Option<Vec<String>>,
@@ -27,6 +28,12 @@ pub struct WatchRules {
     pub first_spend: bool,
     /// Coherence, phase, entropy and state of every watched series, and alerts about scopes that have a budget.
     pub rhythm: bool,
+    /// Does a scope that will end far below its budget count as off its pace, like one that will end above it?
+    pub below_budget_is_off_pace: bool,
+    /// From which projected spend on an action is recommended.
+    pub actions: ActionLimits,
+    /// How the gate score is made.
+    pub gate: GateSettings,
 }
 
 impl WatchRules {
@@ -36,7 +43,7 @@ impl WatchRules {
     }
 
     /// Is the set watched? Those that tell users apart are not, unless they are no exception.
-    pub(super) fn watches(&self, set: &GroupingSet) -> bool {
+    pub fn watches(&self, set: &GroupingSet) -> bool {
         let is_budget = set.name.starts_with("budget:");
         let tells_users = set.key.contains(&Dimension::UserId);
         self.except.as_ref().is_some_and(|except| !(except.contains(&set.name) || is_budget && tells_users))
@@ -57,6 +64,9 @@ impl Default for WatchRules {
             weekly_mean: Some(Money::from_whole(2)),
             first_spend: true,
             rhythm: true,
+            below_budget_is_off_pace: false,
+            actions: ActionLimits::default(),
+            gate: GateSettings::default(),
         }
     }
 }

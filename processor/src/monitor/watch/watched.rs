@@ -1,6 +1,6 @@
 //! One watched series: what it has behind it, and what the coming hour is compared with.
 
-use detection::rhythm::{Hour, HourSpend, Judgement, Limits, Rhythm, State};
+use detection::rhythm::{Expectation, Hour, HourSpend, Judgement, Limits, Rhythm, State};
 use detection::spike::{Measure, SpikeDetector};
 use schemas::Money;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::WatchRules;
 use super::episode::{Episode, Limit};
 use super::history::History;
+use super::pace::Pace;
 use crate::monitor::series::SeriesId;
 
 const HOUR_S: u32 = 3600;
@@ -45,6 +46,8 @@ pub(super) struct Watched {
     /// As rows and alerts name it.
     pub(super) scope: Box<str>,
     pub(super) memory: Memory,
+    /// If the series has a budget that is projected.
+    pub(super) pace: Option<Box<Pace>>,
 }
 
 /// What a snapshot keeps.
@@ -83,7 +86,7 @@ impl Memory {
     }
 
     /// Takes in a closed hour.
-    pub(super) fn close_hour(&mut self, hour: u32, spend: Money, rules: &WatchRules, limits: &Limits) -> Option<Judgement> {
+    pub(super) fn close_hour(&mut self, hour: u32, spend: Money, rules: &WatchRules, limits: &Limits) {
         self.history.push(spend);
         self.silent_h = if spend == Money::ZERO { self.silent_h.saturating_add(1) } else { 0 };
         let dollars = dollars(spend);
@@ -91,12 +94,20 @@ impl Memory {
         if rules.spike {
             self.spikes.observe(start_s(hour), dollars.max(0.0));
         }
-        if !rules.rhythm {
-            return None;
+        if rules.rhythm {
+            // The next hour is never one that was closed.
+            let _ = self.rhythm.close_hour(Hour(hour.into()), HourSpend::new(dollars), limits);
         }
-        // The next hour is never one that was closed.
-        self.rhythm.close_hour(Hour(hour.into()), HourSpend::new(dollars), limits).ok()?;
-        Some(self.rhythm.judge(None, limits))
+    }
+
+    /// The rhythm after the last closed hour; to be asked once an hour. `pace`: projected spend of a budget as a share of its limit.
+    pub(super) fn judge(&mut self, pace: Option<f64>, limits: &Limits) -> Judgement {
+        self.rhythm.judge(pace, limits)
+    }
+
+    /// What the coming hours are expected to cost.
+    pub(super) fn expectation(&self) -> &Expectation {
+        self.rhythm.expectation()
     }
 
     /// Fixes the limits of the hour that begins now.

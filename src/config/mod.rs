@@ -54,6 +54,14 @@ impl Rules {
                 sets.push(GroupingSet { max_series: config.limits.max_series, ..set });
             }
         }
+        let watch = config.watch.rules();
+        let is_unwatched = |budget: &&Budget| !budget.projected.is_empty() && !(watch.rhythm && watch.watches(&budget.grouping_set(&sets)));
+        if let Some(budget) = budgets.iter().find(is_unwatched) {
+            let (name, set) = (&budget.name, budget.grouping_set(&sets).name);
+            anyhow::bail!(
+                "CR-3003: budget {name:?}: projected: its spend is counted in grouping set {set:?}, which is not watched: take `projected` away, or see watch.enabled, watch.rhythm and watch.except"
+            );
+        }
         Ok(Rules { sets, book, rates, budgets, calendar })
     }
 }

@@ -261,6 +261,8 @@ pub struct AlertRow<'a> {
     pub occurred_at: Timestamp,
     /// The whole of the alert's data as JSON.
     pub data: &'a str,
+    /// Why it was not sent to the topic; empty: it was.
+    pub silenced: &'a str,
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use processor::monitor::{ActionLimits, GateSettings, WatchRules};
+use schemas::notes::Feedback;
 use schemas::{Dimension, Money, Secret};
 use serde::{Deserialize, Deserializer};
 
@@ -25,6 +26,8 @@ pub struct Config {
     pub prices: PricesConfig,
     /// Budgets.
     pub budgets: BudgetsConfig,
+    /// What people know.
+    pub notes: NotesConfig,
     /// What is unusual.
     pub watch: WatchConfig,
     /// Time.
@@ -200,6 +203,14 @@ pub struct BudgetsConfig {
     pub files: Vec<PathBuf>,
 }
 
+/// `[notes]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotesConfig {
+    /// Files of silences and feedback.
+    pub files: Vec<PathBuf>,
+}
+
 /// `[watch]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -218,6 +229,8 @@ pub struct WatchConfig {
     pub min_factor: Money,
     /// See the file.
     pub spike: bool,
+    /// See the file.
+    pub drop: bool,
     /// 0: the rule is off, here and below.
     #[serde(deserialize_with = "decimal")]
     pub hourly_mean: Money,
@@ -244,7 +257,7 @@ pub struct WatchConfig {
 
 impl WatchConfig {
     /// As the monitor takes them.
-    pub fn rules(&self) -> WatchRules {
+    pub fn rules(&self, feedback: &[Feedback]) -> WatchRules {
         let on = |value: Money| (value > Money::ZERO).then_some(value);
         WatchRules {
             except: self.enabled.then(|| self.except.clone()),
@@ -252,6 +265,8 @@ impl WatchConfig {
             min_amount: self.min_amount,
             min_factor: self.min_factor,
             spike: self.spike,
+            drop: self.drop,
+            feedback: feedback.to_vec(),
             hourly_mean: on(self.hourly_mean),
             hour_above: on(self.hour_above),
             day_over_day: on(self.day_over_day),
@@ -326,6 +341,8 @@ pub struct FlushConfig {
 pub struct HttpConfig {
     /// Address and port.
     pub listen: SocketAddr,
+    /// Under which URL people reach the page; empty: by address or as localhost only.
+    pub public_url: String,
 }
 
 /// `[run]`

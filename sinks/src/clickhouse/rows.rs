@@ -110,6 +110,7 @@ pub const fn columns(table: Table) -> &'static [(&'static str, ColumnType)] {
             ("currency", Text),
             ("occurred_at", Micros),
             ("data", Text),
+            ("silenced", Text),
         ],
         Table::Budgets => &[
             ("budget", Text),
@@ -304,6 +305,7 @@ pub fn put_alert(block: &mut Block, row: &AlertRow<'_>) -> Result<(), OutOfRange
     w.text(row.currency.as_ref().map_or("", |currency| currency.as_str()));
     w.micros(occurred_at);
     w.text(row.data);
+    w.text(row.silenced);
     Ok(())
 }
 

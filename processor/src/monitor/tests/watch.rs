@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use schemas::alert::{Alert, AlertState, Level};
+use schemas::notes::Notes;
 use schemas::rates::Rates;
 use schemas::timestamp::{HOUR_US, MINUTE_US};
 use schemas::{Bucket, Dimension, GroupingSet, Money, Timestamp};
@@ -257,6 +258,7 @@ fn a_spike_is_told_by_the_hour_of_the_day_and_week_that_it_falls_in() {
     assert!(told.iter().all(|(_, _, period)| *period == night), "{told:?}");
     let alert = bench.tables.alerts.iter().find(|alert| alert.period_start == night).unwrap();
     assert!(alert.explanation.contains("that its hour of the day and week let expect"), "{}", alert.explanation);
+    assert!(alert.explanation.contains("It is rare by ") && alert.explanation.contains("season (once in "), "{}", alert.explanation);
 }
 
 #[test]
@@ -417,4 +419,72 @@ fn the_gate_score_is_shown_with_what_it_is_made_of() {
     assert!(row.contains("roi: Some(0.5), slo: Some(0.9), age_days: Some(0.041"), "{row}");
     // 30 x 75 of 100 points, 40 x 0 and 30 x 0.15.
     assert!(row.contains("gate_score: Some(22.5"), "{row}");
+}
+
+/// Only what is rare is told.
+fn spikes_and_drops(feedback: &str) -> MonitorRules {
+    let base = projecting("100000", "");
+    let feedback = Notes::parse_all(&[("notes", feedback)]).unwrap().feedback;
+    let watch = WatchRules { spike: true, drop: true, min_amount: money("5"), rhythm: false, feedback, ..base.watch };
+    MonitorRules { watch, ..base }
+}
+
+#[test]
+fn a_drop_of_a_closed_hour_is_a_notice_once_and_small_ones_are_none() {
+    let mut bench = Bench::new(spikes_and_drops(""));
+    send_hours(&mut bench, 0..10 * 24, |hour| (20 + hour % 2).to_string());
+    assert_eq!(told(&bench, "drop"), Vec::<String>::new());
+    let start = |hour: u32| Bucket::of(at("2026-11-01T00:00:00Z")).plus(4 * hour).start();
+    // Nothing arrives of the last hours: they are not judged before they are closed.
+    bench.send(&Head::last(241).closing(start(240)), &[]);
+    assert_eq!(told(&bench, "drop"), Vec::<String>::new());
+    bench.send(&Head::last(242).closing(start(244)), &[]);
+    assert_eq!(told(&bench, "drop"), ["2026-11-11T01:00Z fired info 0"]);
+    let alert = bench.tables.alerts.last().unwrap();
+    assert!(alert.explanation.starts_with("total has spent 0 USD in the hour from 2026-11-11T01:00Z, where "), "{}", alert.explanation);
+
+    let mut cheap = Bench::new(spikes_and_drops(""));
+    send_hours(&mut cheap, 0..10 * 24, |_| "2".to_owned());
+    cheap.send(&Head::last(242).closing(start(244)), &[]);
+    assert_eq!(told(&cheap, "drop"), Vec::<String>::new(), "less than watch.min_amount");
+}
+
+#[test]
+fn planned_spend_is_not_told_and_teaches_nothing() {
+    let hundreds = |hour: u32| if (240..264).contains(&hour) || hour == 300 { "400" } else { "20" }.to_owned();
+    let mut without = Bench::new(spikes_and_drops(""));
+    send_hours(&mut without, 0..310, hundreds);
+    assert_eq!(told(&without, "spike")[0].split(' ').next(), Some("2026-11-11T00:00Z"));
+    let planned = "[[feedback]]\nscope = \"total\"\nkind = \"planned\"\nfrom = 2026-11-11T00:00:00Z\nuntil = 2026-11-12T00:00:00Z\nreason = \"load test\"\n";
+    let mut bench = Bench::new(spikes_and_drops(planned));
+    send_hours(&mut bench, 0..310, hundreds);
+    let spikes = told(&bench, "spike");
+    assert_eq!(spikes[0].split(' ').next(), Some("2026-11-13T12:00Z"), "the same again, unplanned: {spikes:?}");
+    assert_eq!(told(&bench, "drop"), Vec::<String>::new(), "its end is no drop");
+    // Only for the scope that is named.
+    let mut other = Bench::new(spikes_and_drops(&planned.replace("total", "team=core")));
+    send_hours(&mut other, 0..310, hundreds);
+    assert_eq!(other.tables.alerts, without.tables.alerts);
+}
+
+#[test]
+fn a_new_normal_ends_the_episode_and_is_learnt_at_once() {
+    let step = |hour: u32| if hour >= 240 { "400" } else { "20" }.to_owned();
+    let mut bench = Bench::new(spikes_and_drops(""));
+    send_hours(&mut bench, 0..242, step);
+    assert!(told(&bench, "spike")[0].starts_with("2026-11-11T00:00Z fired"));
+    // The configuration is changed afterwards, and names the hour in which it began.
+    let expected = "[[feedback]]\nscope = \"total\"\nkind = \"expected\"\nfrom = 2026-11-11T00:00:00Z\nreason = \"new product\"\n";
+    bench.monitor = Monitor::restore(&bench.monitor.snapshot().unwrap(), spikes_and_drops(expected)).unwrap();
+    let before = bench.tables.alerts.len();
+    send_hours(&mut bench, 242..400, step);
+    let after: Vec<&Alert> = bench.tables.alerts[before..].iter().filter(|alert| ["spike", "drop"].contains(&alert.rule.as_str())).collect();
+    assert_eq!(after.len(), 1, "{after:?}");
+    assert_eq!((after[0].state, after[0].period.as_str()), (AlertState::Resolved, "2026-11-11T00:00Z"));
+    assert!(after[0].explanation.contains("a new normal has begun for total"), "{}", after[0].explanation);
+    // It is done once: another start does not forget again.
+    let state = bench.monitor.snapshot().unwrap();
+    bench.monitor = Monitor::restore(&state, spikes_and_drops(expected)).unwrap();
+    send_hours(&mut bench, 400..402, |hour| if hour == 401 { "4000" } else { "400" }.to_owned());
+    assert!(told(&bench, "spike").last().unwrap().starts_with("2026-11-17T17:00Z"), "{:?}", told(&bench, "spike"));
 }

@@ -12,6 +12,7 @@
 mod days;
 mod episode;
 mod extras;
+mod feedback;
 mod history;
 mod pace;
 mod pending;
@@ -86,6 +87,8 @@ pub(super) struct Watch {
     /// Offset after the record that closes hours.
     revision: i64,
     limits: Limits,
+    /// New normals that have begun: scope and hour.
+    normals: Vec<(String, u32)>,
     pub(super) alerts: Vec<Alert>,
     rhythm: Vec<Rhythms>,
     projected: Vec<Projected>,
@@ -126,6 +129,7 @@ impl Watch {
             unwatched: 0,
             revision: 0,
             limits: Limits { below_budget_is_off_pace: rules.watch.below_budget_is_off_pace, ..Limits::default() },
+            normals: Vec::new(),
             alerts: Vec::new(),
             rhythm: Vec::new(),
             projected: Vec::new(),
@@ -201,11 +205,13 @@ impl Watch {
         }
         self.admit(hour, (sums, &extras), rules, series)?;
         self.forget(series);
+        self.begin_anew(hour + 1, rules);
         self.next_hour = Some(hour + 1);
         let end = hour_end(hour);
         for at in 0..self.watched.len() {
             let watched = &mut self.watched[at];
-            watched.memory.open_hour(hour + 1, &rules.watch);
+            let is_planned = feedback::is_planned(&rules.watch.feedback, &watched.scope, hour + 1);
+            watched.memory.open_hour(hour + 1, is_planned, &rules.watch);
             let spent = self.pending.get(hour + 1, watched.series);
             self.reach(at, hour + 1, spent.debits, end);
         }
@@ -234,7 +240,22 @@ impl Watch {
         let watched = &mut self.watched[at];
         let previous = watched.memory.last();
         let net = spent.net().ok_or(WatchOverflow)?;
-        watched.memory.close_hour(hour, net, &rules.watch, &self.limits);
+        let is_planned = feedback::is_planned(&rules.watch.feedback, &watched.scope, hour);
+        let learnt = if is_planned { watched.memory.usual(hour) } else { net };
+        let dropped_from = watched.memory.close_hour(hour, learnt, &rules.watch, &self.limits);
+        let passes = |expected: Money| {
+            let least = net.checked_add(rules.watch.min_amount)?.max(net.checked_mul_rate(rules.watch.min_factor)?);
+            (expected >= least).then_some(expected)
+        };
+        if let Some(expected) = dropped_from.and_then(passes) {
+            self.alerts.push(Alert {
+                current: net,
+                previous: expected,
+                explanation: words::of_drop(&watched.scope, net, expected, &hour_text(hour)),
+                recommendation: words::DROPPED.to_owned(),
+                ..hour_alert("drop", &watched.scope, hour, end)
+            });
+        }
         if let Some(day) = day {
             for verdict in days::judge(&watched.memory, day, &rules.watch) {
                 let explanation = words::of_day(&watched.scope, &day.name, verdict.spend, verdict.reference, verdict.with);
@@ -291,6 +312,28 @@ impl Watch {
         Ok(())
     }
 
+    /// Forgets what was usual of scopes for which a new normal begins with this hour, or has begun before the configuration said so.
+    fn begin_anew(&mut self, hour: u32, rules: &MonitorRules) {
+        for (scope, from) in feedback::new_normals(&rules.watch.feedback, hour) {
+            if self.normals.contains(&(scope.to_owned(), from)) {
+                continue;
+            }
+            self.normals.push((scope.to_owned(), from));
+            for watched in self.watched.iter_mut().filter(|watched| *watched.scope == *scope) {
+                let over = watched.memory.begin_anew();
+                for (rule, episode) in HourRule::ALL.into_iter().zip(over).filter_map(|(rule, episode)| Some((rule, episode?))) {
+                    self.alerts.push(Alert {
+                        state: AlertState::Resolved,
+                        threshold: episode.threshold,
+                        explanation: words::of_new_normal(scope),
+                        recommendation: words::NOTHING.to_owned(),
+                        ..hour_alert(rule.name(), scope, episode.since, hour_start(hour))
+                    });
+                }
+            }
+        }
+    }
+
     /// A row for the hour; an alert if the state is another and the scope has a budget.
     fn tell_rhythm(&mut self, at: usize, hour: u32, judgement: &Judgement, has_budget: bool, (current, previous): (Money, Money)) {
         let watched = &mut self.watched[at];
@@ -338,7 +381,7 @@ impl Watch {
     fn reach(&mut self, at: usize, hour: u32, debits: Money, occurred_at: Timestamp) {
         for (nth, rule) in HourRule::ALL.into_iter().enumerate() {
             let memory = &mut self.watched[at].memory;
-            let Some(limit) = memory.limits[nth] else { continue };
+            let Some(limit) = memory.limit(nth, hour, debits) else { continue };
             for told in episode::reach(&mut memory.episodes[nth], hour, &limit, debits) {
                 self.tell_hour(at, rule, (&told, Some(&limit)), hour, debits, occurred_at);
             }
@@ -355,14 +398,15 @@ impl Watch {
         debits: Money,
         occurred_at: Timestamp,
     ) {
-        let scope = &self.watched[at].scope;
+        let Watched { scope, memory, .. } = &self.watched[at];
+        let seen_by = if limit.is_some() && rule == HourRule::Spike { memory.seen_by(hour, debits) } else { Vec::new() };
         self.alerts.push(Alert {
             level: told.level,
             state: told.state,
             threshold: told.threshold,
             current: debits,
             previous: limit.map_or(Money::ZERO, |limit| limit.expected),
-            explanation: words::of_hour(rule, scope, told, limit, debits, &hour_text(hour)),
+            explanation: words::of_hour(rule, scope, told, (limit, &seen_by), debits, &hour_text(hour)),
             recommendation: if limit.is_some() { words::LOOK } else { words::NOTHING }.to_owned(),
             ..hour_alert(rule.name(), scope, told.since, occurred_at)
         });

@@ -1,6 +1,7 @@
 //! What is watched, and by which rules.
 
 use detection::action::{ActionLimits, GateSettings};
+use schemas::notes::Feedback;
 use schemas::{Dimension, GroupingSet, Money};
 
 /// `[watch]` of the configuration. Every rule has a switch of its own.
@@ -16,6 +17,8 @@ pub struct WatchRules {
     pub min_factor: Money,
     /// Spend of an hour that is rare for the series, by its own history.
     pub spike: bool,
+    /// Spend of a closed hour that is far below what is usual, by the series' own history.
+    pub drop: bool,
     /// Spend of an hour at or above so many times the mean of the hours before (a week at most).
     pub hourly_mean: Option<Money>,
     /// Spend of an hour at or above this amount, in US dollars. No money gate.
@@ -34,6 +37,8 @@ pub struct WatchRules {
     pub actions: ActionLimits,
     /// How the gate score is made.
     pub gate: GateSettings,
+    /// What people have said.
+    pub feedback: Vec<Feedback>,
 }
 
 impl WatchRules {
@@ -58,6 +63,7 @@ impl Default for WatchRules {
             min_amount: Money::from_whole(10),
             min_factor: Money::from_units(1_500_000_000_000_000_000),
             spike: true,
+            drop: true,
             hourly_mean: Some(Money::from_whole(3)),
             hour_above: None,
             day_over_day: Some(Money::from_units(1_500_000_000_000_000_000)),
@@ -67,6 +73,7 @@ impl Default for WatchRules {
             below_budget_is_off_pace: false,
             actions: ActionLimits::default(),
             gate: GateSettings::default(),
+            feedback: Vec::new(),
         }
     }
 }

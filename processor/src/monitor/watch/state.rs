@@ -35,6 +35,7 @@ pub(crate) struct PaceState<'a> {
     projected: Cow<'a, [Projected]>,
     /// By set; of others nothing is known before the next hour.
     known_since: Vec<(String, u32)>,
+    normals: Cow<'a, [(String, u32)]>,
 }
 
 /// A series: its set's name, and its values.
@@ -60,7 +61,7 @@ impl PaceState<'_> {
     pub(crate) fn is_sound(&self) -> bool {
         let of_extras = self.extras.iter().flat_map(|(hour, _, extras)| extras.late.iter().map(|(hour, _)| *hour).chain([*hour]));
         let of_rows = self.projected.iter().map(|row| row.hour);
-        let mut all = of_extras.chain(of_rows).chain(self.known_since.iter().map(|(_, hour)| *hour));
+        let mut all = of_extras.chain(of_rows).chain(self.known_since.iter().chain(&*self.normals).map(|(_, hour)| *hour));
         all.all(|hour| hour <= LAST_HOUR)
     }
 }
@@ -88,6 +89,7 @@ impl Watch {
             extras,
             paces: self.watched.iter().filter_map(|watched| Some((named(watched.series), Cow::Borrowed(watched.pace.as_deref()?)))).collect(),
             projected: (&self.projected).into(),
+            normals: (&self.normals).into(),
             known_since: sets.iter().zip(&self.sets).map(|(set, watch)| (set.name.clone(), watch.known_since)).collect(),
         }
     }
@@ -129,7 +131,7 @@ impl Watch {
             let known = paces.known_since.iter().find(|(name, _)| *name == set.name).map(|(_, hour)| *hour);
             watch.known_since = known.unwrap_or(now);
         }
-        self.projected = paces.projected.into_owned();
+        (self.projected, self.normals) = (paces.projected.into_owned(), paces.normals.into_owned());
         (self.alerts, self.rhythm) = (state.alerts.into_owned(), state.rhythm.into_owned());
         Some(())
     }

@@ -13,7 +13,14 @@ use super::watched::HourRule;
 use crate::monitor::explanation::{cut, recommendation};
 
 /// A rule about an hour has something to tell.
-pub(super) fn of_hour(rule: HourRule, scope: &str, told: &Told, limit: Option<&Limit>, spend: Money, hour: &str) -> String {
+pub(super) fn of_hour(
+    rule: HourRule,
+    scope: &str,
+    told: &Told,
+    (limit, seen_by): (Option<&Limit>, &[(&str, f64)]),
+    spend: Money,
+    hour: &str,
+) -> String {
     if told.state == AlertState::Resolved {
         return format!("{scope} has been below its limits for three hours; the last of them ended at {hour}.");
     }
@@ -30,12 +37,34 @@ pub(super) fn of_hour(rule: HourRule, scope: &str, told: &Told, limit: Option<&L
         }
         (HourRule::HourAbove, _) | (_, None) => "the amount that an hour may cost by configuration".to_owned(),
     };
-    format!(
+    let mut text = format!(
         "{scope} has spent {} USD in the hour from {hour}. That is to be compared with {compared}. The limit of {} USD was reached.",
         cut(spend, 4),
         cut(told.threshold, 4)
+    );
+    if !seen_by.is_empty() {
+        let views: Vec<String> = seen_by.iter().map(|(view, rarity)| format!("{view} (once in {:.0} hours)", 10_f64.powf(*rarity))).collect();
+        text.push_str(&format!(" It is rare by {}.", views.join(", ")));
+    }
+    text
+}
+
+/// A closed hour has spent far less than was expected.
+pub(super) fn of_drop(scope: &str, spend: Money, expected: Money, hour: &str) -> String {
+    format!(
+        "{scope} has spent {} USD in the hour from {hour}, where {} USD were to be expected from its hour of the day and week. Either less was used, or its events do not arrive.",
+        cut(spend, 4),
+        cut(expected, 4)
     )
 }
+
+/// A person has said that the spend is right as it is.
+pub(super) fn of_new_normal(scope: &str) -> String {
+    format!("By configuration ([[feedback]]) a new normal has begun for {scope}: what was usual before is forgotten.")
+}
+
+/// What to do about a drop.
+pub(super) const DROPPED: &str = "If the work should be running, see whether it is, and whether its events reach the topic.";
 
 /// A day cost far more than what it is compared with.
 pub(super) fn of_day(scope: &str, day: &str, spend: Money, reference: Money, with: &str) -> String {

@@ -56,3 +56,8 @@ SELECT
     p.age_days AS age_days
 FROM pace_rows AS p FINAL
 SETTINGS do_not_merge_across_partitions_select_final = 1;
+
+-- Why an alert was not sent to the topic; empty: it was.
+ALTER TABLE alert_rows ADD COLUMN IF NOT EXISTS silenced String DEFAULT '';
+
+CREATE OR REPLACE VIEW alerts AS SELECT * FROM alert_rows FINAL;

@@ -190,7 +190,9 @@ impl FeedbackEntry {
             (Kind::Planned, None) => return Err("until: planned spend needs an end, such as 2026-12-03T00:00:00Z".to_owned()),
             (Kind::Expected, None) => FeedbackKind::Expected { from },
             (Kind::Expected, Some(until)) => {
-                return Err(format!("until: what is expected from now on has no end, found {until}: leave it out, or say kind = \"planned\""));
+                return Err(format!(
+                    "until: what is expected from now on has no end, found {until}: leave it out, or say kind = \"planned\""
+                ));
             }
         };
         if self.scope.is_empty() {
@@ -215,8 +217,7 @@ mod tests {
     use crate::calendar::Calendar;
     use crate::window::Bucket;
 
-    const SILENCE: &str =
-        "[[silence]]\nrule = \"spike\"\nscope = \"total\"\nup_to = \"warning\"\nfrom = 2026-11-01T00:00:00Z\nuntil = 2026-12-01T00:00:00Z\nreason = \"known\"\n";
+    const SILENCE: &str = "[[silence]]\nrule = \"spike\"\nscope = \"total\"\nup_to = \"warning\"\nfrom = 2026-11-01T00:00:00Z\nuntil = 2026-12-01T00:00:00Z\nreason = \"known\"\n";
     const FEEDBACK: &str = "[[feedback]]\nscope = \"total\"\nkind = \"planned\"\nfrom = 2026-11-01T00:00:00Z\nuntil = 2026-12-01T00:00:00Z\nreason = \"test\"\n";
 
     fn parse(text: &str) -> Result<Notes, String> {
@@ -251,7 +252,10 @@ mod tests {
     fn what_makes_no_sense_is_refused_by_name() {
         for (text, named) in [
             (SILENCE.replace("rule = \"spike\"\nscope = \"total\"\n", ""), "silence[0].rule, scope, period: all are left out"),
-            (SILENCE.replace("until = 2026-12-01", "until = 2026-10-01"), "silence[0].until: 2026-10-01T00:00:00.000000Z is not after from"),
+            (
+                SILENCE.replace("until = 2026-12-01", "until = 2026-10-01"),
+                "silence[0].until: 2026-10-01T00:00:00.000000Z is not after from",
+            ),
             (SILENCE.replace("known", " "), "silence[0].reason: is empty"),
             (SILENCE.replace("\"warning\"", "\"loud\""), "unknown variant `loud`"),
             (SILENCE.replace("until = 2026-12-01T00:00:00Z", "until = \"soon\""), "silence[0].until"),

@@ -50,7 +50,8 @@ impl MonitorFactory {
                 max_budget_states: config.limits.monitor_max_budget_states,
             },
         };
-        let outward = Outward { silences: rules.notes.silences.clone(), public_url: config.http.public_url.trim_end_matches('/').to_owned() };
+        let outward =
+            Outward { silences: rules.notes.silences.clone(), public_url: config.http.public_url.trim_end_matches('/').to_owned() };
         MonitorFactory { rules_hash: rules.monitor_hash(retain_us), rules: monitor, outward: Arc::new(outward) }
     }
 

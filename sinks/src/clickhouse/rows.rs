@@ -24,8 +24,8 @@ pub const fn table_name(table: Table) -> &'static str {
 /// Name and type of a table's columns, in the order in which a row's values are written.
 pub const fn columns(table: Table) -> &'static [(&'static str, ColumnType)] {
     use ColumnType::{
-        Bool, Int8, Int32, Int64, Int128, Micros, Money, NullableFloat64, NullableInt8, NullableMoney, NullableSeconds, NullableUInt64, Pairs, Seconds,
-        Text, Texts, UInt64,
+        Bool, Int8, Int32, Int64, Int128, Micros, Money, NullableFloat64, NullableInt8, NullableMoney, NullableSeconds, NullableUInt64,
+        Pairs, Seconds, Text, Texts, UInt64,
     };
     match table {
         Table::Rollups => &[

@@ -195,7 +195,10 @@ async fn every_digit_survives() {
         text(&server, "SELECT * FROM budgets").await,
         "llm-day\tuser_id=u-1\t2026-11-22\t2026-11-22 00:00:00\t2026-11-23 00:00:00\tUSD\t80.000000000000000001\t100\t0.8\t120.25\twarning"
     );
-    assert_eq!(text(&server, "SELECT count(), any(current), any(previous), any(silenced) FROM alerts").await, "1\t95.000000000000000001\t\\N\tknown");
+    assert_eq!(
+        text(&server, "SELECT count(), any(current), any(previous), any(silenced) FROM alerts").await,
+        "1\t95.000000000000000001\t\\N\tknown"
+    );
     assert_eq!(text(&server, "SELECT count() FROM usage_events").await, "2");
     let sql = "SELECT topic, partition, event_id, occurred_at, kind, provider, tier, uncached_input_tokens, cache_write_1h_tokens, amount, cost, cost_status, price_version, revenue, revenue_amount, revenue_currency, latency_ms, tags, attributes FROM usage_events WHERE offset = 42";
     assert_eq!(

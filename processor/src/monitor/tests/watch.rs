@@ -355,7 +355,10 @@ fn told(bench: &Bench, rule: &str) -> Vec<String> {
 #[test]
 fn a_projection_above_its_thresholds_is_told_with_the_action_and_again_in_the_next_period() {
     // 720 dollars are coming in November, steadily, and as much in December.
-    let rules = projecting("600", "projected = [{ at = \"1\", level = \"warning\" }, { at = \"1.15\", level = \"critical\" }, { at = \"2\", level = \"emergency\" }]");
+    let rules = projecting(
+        "600",
+        "projected = [{ at = \"1\", level = \"warning\" }, { at = \"1.15\", level = \"critical\" }, { at = \"2\", level = \"emergency\" }]",
+    );
     let mut bench = Bench::new(rules);
     send_hours(&mut bench, 0..21 * 24, |_| "1".to_owned());
     assert_eq!(told(&bench, "month:projected"), ["2026-11 fired warning 600", "2026-11 escalated critical 690"]);
@@ -374,8 +377,14 @@ fn a_projection_above_its_thresholds_is_told_with_the_action_and_again_in_the_ne
     let projected = told(&bench, "month:projected");
     assert_eq!(projected[2], "2026-11 period_reset info 600", "{projected:?}");
     // December begins at the old pace, and is soon expected to cost a tenth.
-    assert_eq!(&projected[3..], ["2026-12 fired warning 600", "2026-12 escalated critical 690", "2026-12 resolved critical 690", "2026-12 resolved warning 600"]);
-    assert_eq!(told(&bench, "month:action")[1..], ["2026-11 period_reset info 600", "2026-12 fired warning 600", "2026-12 resolved warning 600"]);
+    assert_eq!(
+        &projected[3..],
+        ["2026-12 fired warning 600", "2026-12 escalated critical 690", "2026-12 resolved critical 690", "2026-12 resolved warning 600"]
+    );
+    assert_eq!(
+        told(&bench, "month:action")[1..],
+        ["2026-11 period_reset info 600", "2026-12 fired warning 600", "2026-12 resolved warning 600"]
+    );
 }
 
 #[test]
@@ -404,7 +413,8 @@ fn a_period_that_was_not_watched_from_its_beginning_is_not_projected() {
     bench.monitor = Monitor::restore(&state, projecting("600", "")).unwrap();
     bench.tables.pace.clear();
     send_hours(&mut bench, 10 * 24..32 * 24, |_| "1".to_owned());
-    let months: BTreeSet<&str> = bench.tables.pace.values().map(|row| if row.contains("2026-12") { "december" } else { "november" }).collect();
+    let months: BTreeSet<&str> =
+        bench.tables.pace.values().map(|row| if row.contains("2026-12") { "december" } else { "november" }).collect();
     assert_eq!(months, BTreeSet::from(["december"]));
 }
 
@@ -478,7 +488,8 @@ fn a_new_normal_ends_the_episode_and_is_learnt_at_once() {
     bench.monitor = Monitor::restore(&bench.monitor.snapshot().unwrap(), spikes_and_drops(expected)).unwrap();
     let before = bench.tables.alerts.len();
     send_hours(&mut bench, 242..400, step);
-    let after: Vec<&Alert> = bench.tables.alerts[before..].iter().filter(|alert| ["spike", "drop"].contains(&alert.rule.as_str())).collect();
+    let after: Vec<&Alert> =
+        bench.tables.alerts[before..].iter().filter(|alert| ["spike", "drop"].contains(&alert.rule.as_str())).collect();
     assert_eq!(after.len(), 1, "{after:?}");
     assert_eq!((after[0].state, after[0].period.as_str()), (AlertState::Resolved, "2026-11-11T00:00Z"));
     assert!(after[0].explanation.contains("a new normal has begun for total"), "{}", after[0].explanation);

@@ -53,7 +53,13 @@ pub(super) struct PendingExtras {
 impl PendingExtras {
     /// Takes in what a cell has grown by in hour `entered`; its spend is only kept if that is too late for its own, `late_for`. `None`: a sum
     /// does not fit.
-    pub(super) fn add(&mut self, (entered, late_for): (u32, Option<u32>), id: SeriesId, delta: &Measures, series: &mut SeriesIndex) -> Option<()> {
+    pub(super) fn add(
+        &mut self,
+        (entered, late_for): (u32, Option<u32>),
+        id: SeriesId,
+        delta: &Measures,
+        series: &mut SeriesIndex,
+    ) -> Option<()> {
         let extras = self.entry(entered, id, series);
         extras.add(delta)?;
         match late_for {

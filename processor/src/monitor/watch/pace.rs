@@ -14,9 +14,9 @@ use schemas::{Bucket, Currency, Money, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::extras::Extras;
-use super::steps::{Step, Turn, climb, is_any_on};
-use super::{WatchRules, hour_end, hour_of, hour_start, watched, words};
-use crate::monitor::{MonitorRules, NEVER};
+use super::{WatchRules, watched, words};
+use crate::monitor::steps::{Step, Turn, climb, is_any_on};
+use crate::monitor::{MonitorRules, NEVER, hour_end, hour_of, hour_start};
 
 /// Recommended actions that are one.
 const ACTIONS: [Action; 3] = [Action::ScaleDown, Action::Rollback, Action::EmergencyStop];
@@ -180,7 +180,9 @@ impl Pace {
             }
             let before = pace.spent;
             pace.add(definition, rules, window, closed).ok_or(PaceOverflow)?;
-            let Some(rate) = rules.rates.version_at(definition.currency, hour_start(closed.hour)).filter(|_| pace.is_whole) else { continue };
+            let Some(rate) = rules.rates.version_at(definition.currency, hour_start(closed.hour)).filter(|_| pace.is_whole) else {
+                continue;
+            };
             let usd = |amount: Money| watched::dollars(amount) / watched::dollars(rate.per_usd);
             let limit = usd(definition.limit);
             let hours = [window.start, window.end].map(|at| Hour(hour_of(Bucket::of(at)).into()));

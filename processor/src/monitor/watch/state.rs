@@ -43,7 +43,7 @@ pub(crate) struct PaceState<'a> {
 struct Named(String, Vec<Box<str>>);
 
 /// No hour of an event is later: the year 2105, and some room to count on.
-const LAST_HOUR: u32 = u32::MAX / 8;
+pub(crate) const LAST_HOUR: u32 = u32::MAX / 8;
 
 impl WatchState<'_> {
     /// Are all hours in it those of events? Else it is no state of ours.
@@ -87,7 +87,11 @@ impl Watch {
         extras.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
         PaceState {
             extras,
-            paces: self.watched.iter().filter_map(|watched| Some((named(watched.series), Cow::Borrowed(watched.pace.as_deref()?)))).collect(),
+            paces: self
+                .watched
+                .iter()
+                .filter_map(|watched| Some((named(watched.series), Cow::Borrowed(watched.pace.as_deref()?))))
+                .collect(),
             projected: (&self.projected).into(),
             normals: (&self.normals).into(),
             known_since: sets.iter().zip(&self.sets).map(|(set, watch)| (set.name.clone(), watch.known_since)).collect(),

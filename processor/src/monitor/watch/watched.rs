@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::WatchRules;
 use super::episode::{Episode, Limit};
+use super::feedback::is_planned;
 use super::history::History;
 use super::pace::Pace;
 use crate::monitor::series::SeriesId;
@@ -48,6 +49,14 @@ pub(super) struct Watched {
     pub(super) memory: Memory,
     /// If the series has a budget that is projected.
     pub(super) pace: Option<Box<Pace>>,
+}
+
+impl Watched {
+    /// Fixes the limits of the hour that begins now.
+    pub(super) fn open_hour(&mut self, hour: u32, rules: &WatchRules) {
+        let is_planned = is_planned(&rules.feedback, &self.scope, hour);
+        self.memory.open_hour(hour, is_planned, rules);
+    }
 }
 
 /// What a snapshot keeps.
@@ -173,7 +182,8 @@ impl Memory {
     /// The views that find so much spend in this hour rare, and how rare: once in so many hours. The rarest first.
     pub(super) fn seen_by(&self, hour: u32, spend: Money) -> Vec<(&'static str, f64)> {
         let views = self.spikes.views(start_s(hour), dollars(spend));
-        let mut seen: Vec<(&str, f64)> = VIEWS.iter().zip(views).filter(|(_, rarity)| *rarity >= 1.0).map(|(view, rarity)| (view.name(), rarity)).collect();
+        let mut seen: Vec<(&str, f64)> =
+            VIEWS.iter().zip(views).filter(|(_, rarity)| *rarity >= 1.0).map(|(view, rarity)| (view.name(), rarity)).collect();
         seen.sort_by(|a, b| b.1.total_cmp(&a.1));
         seen
     }

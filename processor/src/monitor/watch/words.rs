@@ -8,9 +8,9 @@ use schemas::{Currency, Money, Timestamp};
 
 use super::episode::{Limit, Told};
 use super::pace;
-use super::steps::Turn;
 use super::watched::HourRule;
 use crate::monitor::explanation::{cut, recommendation};
+use crate::monitor::steps::Turn;
 
 /// A rule about an hour has something to tell.
 pub(super) fn of_hour(
@@ -43,7 +43,8 @@ pub(super) fn of_hour(
         cut(told.threshold, 4)
     );
     if !seen_by.is_empty() {
-        let views: Vec<String> = seen_by.iter().map(|(view, rarity)| format!("{view} (once in {:.0} hours)", 10_f64.powf(*rarity))).collect();
+        let views: Vec<String> =
+            seen_by.iter().map(|(view, rarity)| format!("{view} (once in {:.0} hours)", 10_f64.powf(*rarity))).collect();
         text.push_str(&format!(" It is rare by {}.", views.join(", ")));
     }
     text

@@ -161,9 +161,9 @@ impl Rolling {
                     first.map_or(end, |first| end.min(*first)).max(before.unwrap_or(0))
                 }
             };
-            self.next_hour = Some(next);
+            let is_jump = self.next_hour.replace(next) != Some(next);
             if next >= end {
-                return Ok(());
+                return if is_jump { self.look_at_all(rules, hour_start(next), moment) } else { Ok(()) };
             }
             for at in 0..self.budgets.len() {
                 let name = &rules.budgets[self.budgets[at].budget as usize].name;
@@ -171,12 +171,19 @@ impl Rolling {
                 self.budgets[at].forget(series);
             }
             self.next_hour = Some(next + 1);
-            for at in 0..self.budgets.len() {
-                for place in 0..self.budgets[at].scopes.len() {
-                    let name = &rules.budgets[self.budgets[at].budget as usize].name;
-                    let looked = self.look((at, place), rules, next + 1, hour_end(next), moment.revision);
-                    looked.ok_or_else(|| RollingOverflow(format!("budget {name}")))?;
-                }
+            self.look_at_all(rules, hour_end(next), moment)?;
+        }
+        Ok(())
+    }
+
+    /// Another hour is the running one: something may have come of it before.
+    fn look_at_all(&mut self, rules: &MonitorRules, occurred_at: Timestamp, moment: Moment) -> Result<(), RollingOverflow> {
+        let Some(hour) = self.next_hour else { return Ok(()) };
+        for at in 0..self.budgets.len() {
+            for place in 0..self.budgets[at].scopes.len() {
+                let name = &rules.budgets[self.budgets[at].budget as usize].name;
+                let looked = self.look((at, place), rules, hour, occurred_at, moment.revision);
+                looked.ok_or_else(|| RollingOverflow(format!("budget {name}")))?;
             }
         }
         Ok(())
@@ -206,7 +213,9 @@ impl Rolling {
         let RollingBudget { budget, hours, scopes, .. } = &mut self.budgets[at];
         let budget = &rules.budgets[*budget as usize];
         let Scope { name, memory, .. } = scopes.get_mut(place)?;
-        let Some(debits) = memory.coming.get(&hour).map(|coming| coming.debits) else { return Some(()) };
+        let Some(debits) = memory.coming.get(&hour).map(|coming| coming.debits).filter(|debits| *debits > Money::ZERO) else {
+            return Some(());
+        };
         memory.drop_before(hour, *hours);
         let spent = memory.sum(budget, rules)?.checked_add(converted(hour, debits, budget, rules)?)?;
         let turns = reach(&mut memory.steps, budget.thresholds.len(), budget.reached(spent));

@@ -69,7 +69,9 @@ mod tests {
 
     #[test]
     fn only_addresses_localhost_and_the_public_name_are_ours() {
-        for host in ["127.0.0.1:8080", "localhost", "LOCALHOST:1", "[::1]:8080", "[::1]", "10.1.2.3", "cost.example.org", "Cost.example.org:443"] {
+        for host in
+            ["127.0.0.1:8080", "localhost", "LOCALHOST:1", "[::1]:8080", "[::1]", "10.1.2.3", "cost.example.org", "Cost.example.org:443"]
+        {
             assert!(is_ours(host, "cost.example.org"), "{host}");
         }
         for host in ["", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8080", "cost.example.org.evil"] {

@@ -62,7 +62,8 @@ impl Console {
         let is_running = parameters.choice("running", &[("true", true), ("false", false)], true)?;
         let place = parameters.cursor(3)?;
         let mut question = Question::default();
-        let mut conditions = equal(&parameters, "budget", "f.budget", &mut question) + &equal(&parameters, "scope", "f.scope", &mut question);
+        let mut conditions =
+            equal(&parameters, "budget", "f.budget", &mut question) + &equal(&parameters, "scope", "f.scope", &mut question);
         if is_running {
             conditions += " AND f.is_running";
         }

@@ -146,7 +146,11 @@ impl Reader {
         let mut bytes = Vec::new();
         while let Some(chunk) = cursor.next().await.map_err(|error| self.problem(&error))? {
             if bytes.len() + chunk.len() > MAX_BYTES {
-                return Err(Problem::new(TOO_SLOW, format!("the answer has more than {} MiB", MAX_BYTES >> 20), "ask for less: a smaller limit"));
+                return Err(Problem::new(
+                    TOO_SLOW,
+                    format!("the answer has more than {} MiB", MAX_BYTES >> 20),
+                    "ask for less: a smaller limit",
+                ));
             }
             bytes.extend_from_slice(&chunk);
         }

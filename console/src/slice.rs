@@ -82,7 +82,11 @@ impl Tables {
             currency,
             is_from_events,
         };
-        if is_from_events { self.check_events(&slice)? } else { self.choose_set(&mut slice)? }
+        if is_from_events {
+            self.check_events(&slice)?
+        } else {
+            self.choose_set(&mut slice)?
+        }
         Ok(slice)
     }
 
@@ -171,7 +175,9 @@ impl Slice {
     /// The sum of an amount over the windows that meet a condition: unknown when one of them has no rate.
     pub(crate) fn sum_if(&self, amount: &str, condition: &str) -> String {
         if self.is_converted() {
-            format!("if(countIf(w.{amount} IS NULL AND {condition}) > 0, NULL, ifNull(sumIf(w.{amount}, {condition}), toDecimal128(0, 18)))")
+            format!(
+                "if(countIf(w.{amount} IS NULL AND {condition}) > 0, NULL, ifNull(sumIf(w.{amount}, {condition}), toDecimal128(0, 18)))"
+            )
         } else {
             format!("sumIf(w.{amount}, {condition})")
         }
@@ -184,7 +190,7 @@ impl Slice {
 
     /// An amount to sort by: what is not known comes after all that is.
     pub(crate) fn sortable(&self, column: &str) -> String {
-        if self.is_converted() { format!("ifNull({column}, toDecimal128('-100000000000000000000', 18))") } else { column.to_owned() }
+        if self.is_converted() { format!("ifNull({column}, toDecimal128('-99999999999999999999', 18))") } else { column.to_owned() }
     }
 }
 

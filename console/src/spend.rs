@@ -15,12 +15,8 @@ pub(crate) const SPEND: &[&str] = &["by", "granularity", "from", "to", "zone", "
 /// Parameters of `series` beside those of a slice.
 pub(crate) const SERIES: &[&str] = &["by", "from", "to", "zone", "search", "order", "limit", "cursor"];
 
-const GRANULARITIES: [(&str, Granularity); 4] = [
-    ("quarter_hour", Granularity::QuarterHour),
-    ("hour", Granularity::Hour),
-    ("day", Granularity::Day),
-    ("month", Granularity::Month),
-];
+const GRANULARITIES: [(&str, Granularity); 4] =
+    [("quarter_hour", Granularity::QuarterHour), ("hour", Granularity::Hour), ("day", Granularity::Day), ("month", Granularity::Month)];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Order {
@@ -33,18 +29,33 @@ enum Order {
 
 const DAY: i64 = 86_400;
 
-/// How far back a question without `from` reaches, in windows, and how long a range may be, in seconds.
-const fn reach(granularity: Granularity) -> (i64, i64) {
-    match granularity {
-        Granularity::QuarterHour => (24, 35 * DAY),
-        Granularity::Hour => (24, 400 * DAY),
-        Granularity::Day => (30, 3700 * DAY),
-        Granularity::Month => (12, 40_000 * DAY),
-    }
+/// What a range is made of, and how long it may be.
+struct Reach {
+    granularity: Granularity,
+    /// How far back a question without `from` goes.
+    windows: i64,
+    longest_seconds: i64,
 }
 
-/// The longest range that is read from the events themselves.
-const EVENTS_REACH: i64 = 35 * DAY;
+impl Reach {
+    const fn of_spend(granularity: Granularity) -> Self {
+        let (windows, days) = match granularity {
+            Granularity::QuarterHour => (24, 35),
+            Granularity::Hour => (24, 400),
+            Granularity::Day => (30, 3700),
+            Granularity::Month => (12, 40_000),
+        };
+        Reach { granularity, windows, longest_seconds: days * DAY }
+    }
+
+    const SERIES: Reach = Reach { granularity: Granularity::QuarterHour, windows: 96, longest_seconds: 3700 * DAY };
+
+    /// The events themselves are many.
+    fn limited_for(self, slice: &Slice) -> Self {
+        const OF_EVENTS: i64 = 35 * DAY;
+        if slice.is_from_events() { Reach { longest_seconds: self.longest_seconds.min(OF_EVENTS), ..self } } else { self }
+    }
+}
 
 impl Console {
     pub(crate) fn zone(&self, parameters: &Parameters) -> Result<Zone, Problem> {
@@ -53,12 +64,11 @@ impl Console {
     }
 
     /// The asked range in whole windows; what is left out is the last so many windows, the running one included.
-    fn range(&self, parameters: &Parameters, zone: &Zone, granularity: Granularity, slice: &Slice, pinned: Option<Range>) -> Result<Range, Problem> {
+    fn range(parameters: &Parameters, zone: &Zone, reach: &Reach, pinned: Option<Range>) -> Result<Range, Problem> {
         if let Some(range) = pinned {
             return Ok(range);
         }
-        let (windows, longest) = reach(granularity);
-        let longest = if slice.is_from_events() { EVENTS_REACH } else { longest };
+        let (granularity, longest) = (reach.granularity, reach.longest_seconds);
         let instant = |name: &str| parameters.text(name).map(|text| zone.parse(name, text)).transpose();
         let to = match instant("to")? {
             Some(second) => zone.ceil(granularity, second),
@@ -66,7 +76,7 @@ impl Console {
         };
         let from = match instant("from")? {
             Some(second) => zone.floor(granularity, second),
-            None => zone.after(granularity, to, -windows),
+            None => zone.after(granularity, to, -reach.windows),
         };
         let refuse = |detail: String, remedy: &str| {
             Err(Problem::new(BAD_COMBINATION, detail, remedy).blaming("from", parameters.text("from").unwrap_or(&time::rfc3339(from))))
@@ -101,7 +111,8 @@ impl Console {
         let is_by_cost = matches!(order, Order::Cost | Order::CostDown);
         // from, to, [cost], time, dimensions
         let place = parameters.cursor(3 + usize::from(is_by_cost) + slice.dimensions.len())?;
-        let range = self.range(&parameters, &zone, granularity, &slice, pinned(&zone, place.as_deref())?)?;
+        let reach = Reach::of_spend(granularity).limited_for(&slice);
+        let range = Self::range(&parameters, &zone, &reach, pinned(&zone, place.as_deref())?)?;
 
         let stored = self.stored(granularity, &zone, &slice);
         let mut question = Question::default();
@@ -152,16 +163,12 @@ impl Console {
         let parameters = Parameters::read("/api/v1/series", query, SERIES.iter().copied().chain(crate::slice::parameter_names()))?;
         let slice = self.tables.grouped(&parameters)?;
         let zone = self.zone(&parameters)?;
-        let order = parameters.choice("order", &[("cost", Order::Cost), ("-cost", Order::CostDown), ("value", Order::Value)], Order::CostDown)?;
+        let order =
+            parameters.choice("order", &[("cost", Order::Cost), ("-cost", Order::CostDown), ("value", Order::Value)], Order::CostDown)?;
         let limit = parameters.number("limit", 50, 1..=1000)?;
         let is_by_cost = order != Order::Value;
         let place = parameters.cursor(2 + usize::from(is_by_cost) + slice.dimensions.len())?;
-        let asked = self.range(&parameters, &zone, Granularity::QuarterHour, &slice, pinned(&zone, place.as_deref())?);
-        // The limit is on what is read, and that may be days.
-        let range = match asked {
-            Ok(range) => range,
-            Err(_) => self.range(&parameters, &zone, Granularity::Day, &slice, None)?,
-        };
+        let range = Self::range(&parameters, &zone, &Reach::SERIES.limited_for(&slice), pinned(&zone, place.as_deref())?)?;
         let stored = if slice.is_from_events() { Granularity::QuarterHour } else { self.coarsest(range) };
         let length = range.to - range.from;
 
@@ -196,7 +203,7 @@ impl Console {
         let condition = beyond(&sort, place.as_deref(), &mut question);
         let order_text = if sort.is_empty() { String::new() } else { format!("\nORDER BY {}", order_by(&sort)) };
         question.sql = format!(
-            "SELECT t.* EXCEPT (amount, income, amount_before, everything), toString(t.amount) AS cost, toString(t.income) AS revenue,\n    toString(t.amount_before) AS previous_cost, toFloat64(t.amount) / nullIf(toFloat64(t.everything), 0) AS share,\n    toString({}) AS sort_amount\nFROM (\nSELECT *, sum(amount) OVER () AS everything FROM (\n{inner}\n)\n) AS t{condition}{order_text}\nLIMIT {}",
+            "SELECT t.* EXCEPT (amount, income, amount_before, everything), toString(t.amount) AS cost, toString(t.income) AS revenue,\n    toString(t.amount_before) AS previous_cost, toFloat64(t.amount) / nullIf(toFloat64(t.amount_before), 0) - 1 AS change,\n    toString(toDecimal128(roundBankers(toDecimal256(t.amount, 36) / nullIf(t.calls, 0), 18), 18)) AS cost_per_call,\n    toFloat64(t.amount) / nullIf(toFloat64(t.everything), 0) AS share,\n    toString({}) AS sort_amount\nFROM (\nSELECT *, sum(amount) OVER () AS everything FROM (\n{inner}\n)\n) AS t{condition}{order_text}\nLIMIT {}",
             slice.sortable("t.amount"),
             limit + 1,
         );
@@ -216,7 +223,8 @@ impl Console {
     /// The longest stored windows that this range and the one before it are made of.
     fn coarsest(&self, range: Range) -> Granularity {
         let before = range.from - (range.to - range.from);
-        let fits = |zone: &Zone, granularity| [before, range.from, range.to].iter().all(|second| zone.floor(granularity, *second) == *second);
+        let fits =
+            |zone: &Zone, granularity| [before, range.from, range.to].iter().all(|second| zone.floor(granularity, *second) == *second);
         if fits(&self.business_zone, Granularity::Day) {
             Granularity::Day
         } else if [before, range.from, range.to].iter().all(|second| second % 3600 == 0) {
@@ -295,9 +303,8 @@ pub(crate) fn text(row: &Row, name: &str) -> String {
 fn with_values(mut row: Row, slice: &Slice) -> Value {
     row.remove("sort_amount");
     let pairs: Vec<(&str, String)> = slice.dimensions.iter().map(|name| (*name, text(&row, name))).collect();
-    let scope = schemas::alert::scope_text(
-        pairs.iter().filter_map(|(name, value)| Some((schemas::Dimension::from_name(name)?, value.as_str()))),
-    );
+    let scope =
+        schemas::alert::scope_text(pairs.iter().filter_map(|(name, value)| Some((schemas::Dimension::from_name(name)?, value.as_str()))));
     for name in &slice.dimensions {
         row.remove(*name);
     }

@@ -95,14 +95,15 @@ impl Console {
     pub(crate) async fn catalog(&self, query: Option<&str>) -> Result<Value, Problem> {
         Parameters::read("/api/v1/catalog", query, [])?;
         let mut question = Question::default();
-        question.sql = format!(
-            "SELECT DISTINCT currency FROM {}.exchange_rates ORDER BY currency != 'USD', currency LIMIT 200",
-            self.tables.database
-        );
-        let currencies: Vec<Value> = self.reader.rows(&question).await?.into_iter().filter_map(|mut row: Row| row.remove("currency")).collect();
-        let sets = self.tables.sets.iter().map(|set| {
-            json!({ "name": set.name, "dimensions": set.key.iter().map(|dimension| dimension.name()).collect::<Vec<_>>() })
-        });
+        question.sql =
+            format!("SELECT DISTINCT currency FROM {}.exchange_rates ORDER BY currency != 'USD', currency LIMIT 200", self.tables.database);
+        let currencies: Vec<Value> =
+            self.reader.rows(&question).await?.into_iter().filter_map(|mut row: Row| row.remove("currency")).collect();
+        let sets = self
+            .tables
+            .sets
+            .iter()
+            .map(|set| json!({ "name": set.name, "dimensions": set.key.iter().map(|dimension| dimension.name()).collect::<Vec<_>>() }));
         Ok(json!({
             "version": env!("CARGO_PKG_VERSION"), "zone": self.business_zone.name, "sets": sets.collect::<Vec<_>>(), "currencies": currencies,
             "has_events": self.tables.has_events, "queries": [question.shown("currencies")],

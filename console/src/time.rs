@@ -66,7 +66,9 @@ impl Zone {
         let of_date = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(self.zone.clone()).ok().map(|zoned| zoned.timestamp());
         let instant = text.parse::<Timestamp>().ok().or_else(of_date);
         let second = instant.map(Timestamp::as_second).filter(|second| (0..=MAX_SECOND).contains(second));
-        second.ok_or_else(|| Problem::bad_value(parameter, text, "an instant such as 2026-11-22T10:15:00Z or a date such as 2026-11-22, from 1970 to 2105"))
+        second.ok_or_else(|| {
+            Problem::bad_value(parameter, text, "an instant such as 2026-11-22T10:15:00Z or a date such as 2026-11-22, from 1970 to 2105")
+        })
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// Pace.
     pub flush: FlushConfig,
-    /// Health and metrics.
+    /// Page, API, health and metrics.
     pub http: HttpConfig,
     /// The process.
     pub run: RunConfig,
@@ -317,6 +317,8 @@ pub struct FlushConfig {
 pub struct HttpConfig {
     /// Address and port.
     pub listen: SocketAddr,
+    /// Under which URL people reach the page; empty: by address or as localhost only.
+    pub public_url: String,
 }
 
 /// `[run]`

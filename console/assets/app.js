@@ -1,7 +1,7 @@
 // What is shown stands in the address: filters, range, currency, zone, grouping, the open alert. So links can be passed on and the back button works.
 
 import { loadAlerts, showAlert } from "./alerts.js";
-import { ask, listen } from "./api.js";
+import { ApiError, ask, listen } from "./api.js";
 import { $, h, problem, show } from "./dom.js";
 import { age, scopeName } from "./format.js";
 import { loadBudgets, loadPipeline, loadRhythm } from "./panels.js";
@@ -44,10 +44,8 @@ function go(changes) {
   draw();
 }
 
-const narrow = (values) => go({ filters: { ...state.filters, ...values } });
-const openAlert = (id) => {
-  go({ alert: id });
-};
+const narrow = (values) => go({ alert: null, filters: { ...state.filters, ...values } });
+const openAlert = (id) => go({ alert: id });
 
 // The scope that budgets, alerts and rhythm know these filters by.
 const scope = () => {
@@ -90,11 +88,11 @@ async function load(name) {
       clickhouse = null;
     }
   } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
     if (!error.problem) isReachable = false;
     else if (error.problem.status === 503 && name === "now") clickhouse = error.problem;
     // Figures that are there stay, and the line above says how old they are.
     if (!panel.hasData || (error.problem && error.problem.status < 500)) show(panel.target ?? name, problem(error));
-    if (!(error.problem || error.message)) throw error;
     wanted.add(name);
   } finally {
     panel.isLoading = false;
@@ -175,6 +173,7 @@ async function start() {
   try {
     state.catalog = await ask("catalog");
   } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
     if (!error.problem) isReachable = false;
     else clickhouse = error.problem;
     tell();

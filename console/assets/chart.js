@@ -3,7 +3,7 @@
 import { h, s } from "./dom.js";
 import { clock, day, exact, money, moment, size, weekday } from "./format.js";
 
-const WIDTH = 860, LEFT = 58, TOP = 8, HEIGHT = 208, BOTTOM = 42;
+const WIDTH = 860, LEFT = 58, TOP = 8, HEIGHT = 236, BOTTOM = 40;
 
 function niceTop(largest) {
   if (!(largest > 0)) return 1;

@@ -42,6 +42,15 @@ export function money(text, currency) {
   return `${minus}${sign}${group(shown.replace("-", ""))}`;
 }
 
+// A price of one call: two significant digits at least, and no fewer decimals than an amount has.
+export function price(text, currency) {
+  const lead = /^[+-]?0*\.(0*)/.exec(text)?.[1].length ?? 0;
+  const base = WHOLE.has(currency) ? 0 : 2;
+  const decimals = isZero(text) || !/^[+-]?0*\./.test(text) ? base : Math.min(Math.max(base, lead + 2), 18);
+  const shown = round(text, decimals);
+  return `${shown.startsWith("-") ? "−" : ""}${SIGNS[currency] ?? `${currency} `}${group(shown.replace("-", ""))}`;
+}
+
 // All its digits.
 export const exact = (text, currency) => (text === null || text === undefined ? "an exchange rate is missing" : `${group(text)} ${currency}`);
 
@@ -57,6 +66,7 @@ export function percent(ratio, decimals = 0) {
 export function change(ratio) {
   if (ratio === null || ratio === undefined) return "new";
   if (Math.abs(ratio) < 0.005) return "±0 %";
+  if (ratio >= 99.5) return "over ×100";
   if (ratio >= 9.995) return `×${(ratio + 1).toFixed(0)}`;
   return `${ratio > 0 ? "+" : "−"}${Math.abs(ratio * 100).toFixed(0)} %`;
 }

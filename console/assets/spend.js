@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { timeChart, timeTable } from "./chart.js";
 import { $, cellNumber, h, number, problem, remember, show, sqlButton, tools } from "./dom.js";
-import { change, count, exact, money, month, percent, scopeName, size, valueName } from "./format.js";
+import { change, count, exact, money, month, percent, price, scopeName, size, valueName } from "./format.js";
 
 const HOUR = 3600000;
 const iso = (ms) => new Date(ms).toISOString().replace(".000Z", "Z");
@@ -107,7 +107,7 @@ export async function loadHours(state, scope) {
     h("span", {}, h("i", { class: "k-spend" }), "spent"), h("span", {}, h("i", { class: "k-running" }), isDaily ? "running day" : "running hour"),
     hasBand && h("span", {}, h("i", { class: "k-band" }), "same hour on the 7 days before, lowest to highest"),
     hasExpected && h("span", {}, h("i", { class: "k-expected" }), "expected by the detector"),
-    !isDaily && scope && h("span", {}, "strip: rhythm by hour"),
+    ["RESONANT", "DISSONANT", "CHAOTIC", "LEARNING", "IDLE"].filter((name) => points.some((p) => p.state === name)).map((name) => h("span", {}, h("i", { class: `k-${name}` }), name.toLowerCase())),
     !isDaily && !hasBand && h("span", {}, "No range of expectation yet: less than a week of data")),
   isLearning && h("p", { class: "soft" }, "Learning: there are not enough hours yet to say what is usual."), timeTable(chart));
 }
@@ -171,7 +171,7 @@ export async function loadBreakdown(state, narrow) {
       h("td", { class: "share wide" }, h("span", { class: "meter", title: percent(row.share, 1) }, h("i", { "width%": row.share ?? 0 }))),
       h("td", { class: `number ${row.change > 0.5 ? "warn" : "soft"}` }, cellNumber("breakdown", change(row.change), `${exact(row.previous_cost, currency)} in the range before`)),
       h("td", { class: "number wide" }, count(row.calls)),
-      h("td", { class: "number wide soft" }, row.cost_per_call === null ? "" : cellNumber("breakdown", money(row.cost_per_call, currency), exact(row.cost_per_call, currency))),
+      h("td", { class: "number wide soft" }, row.cost_per_call === null ? "" : cellNumber("breakdown", price(row.cost_per_call, currency), exact(row.cost_per_call, currency))),
       h("td", { class: `number wide ${row.calls && row.errors / row.calls > 0.05 ? "bad" : "soft"}` }, row.calls ? percent(row.errors / row.calls, 1) : ""));
   });
   const head = [["", setName(state.by)], ["number", "Spend"], ["share wide", "Share"], ["number", "Change"], ["number wide", "Calls"], ["number wide", "Per call"], ["number wide", "Failed"]];

@@ -104,17 +104,23 @@ impl Console {
         tokio::spawn(async move {
             let question = console.marks();
             let mut before: Option<Row> = None;
-            let mut listened_at = Instant::now();
-            while listened_at.elapsed() < HEARTBEAT {
-                if console.stream.listeners.load(Ordering::SeqCst) > 0 {
-                    listened_at = Instant::now();
-                    let marks = console.reader.row(&question).await.ok();
-                    console.tell(before.as_ref(), marks.as_ref());
-                    before = marks.or(before);
+            loop {
+                let mut listened_at = Instant::now();
+                while listened_at.elapsed() < HEARTBEAT {
+                    if console.stream.listeners.load(Ordering::SeqCst) > 0 {
+                        listened_at = Instant::now();
+                        let marks = console.reader.row(&question).await.ok();
+                        console.tell(before.as_ref(), marks.as_ref());
+                        before = marks.or(before);
+                    }
+                    tokio::time::sleep(LOOK).await;
                 }
-                tokio::time::sleep(LOOK).await;
+                console.stream.is_watched.store(false, Ordering::SeqCst);
+                // Somebody who came in between has found a watcher and started none.
+                if console.stream.listeners.load(Ordering::SeqCst) == 0 || console.stream.is_watched.swap(true, Ordering::SeqCst) {
+                    return;
+                }
             }
-            console.stream.is_watched.store(false, Ordering::SeqCst);
         });
     }
 

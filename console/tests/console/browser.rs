@@ -33,6 +33,7 @@ async fn the_page_shows_what_clickhouse_has_and_says_honestly_what_it_has_not() 
     browser.look(1280, 900, "light");
 
     figures_are_those_of_clickhouse(&mut browser, &clickhouse, &url).await;
+    amounts_are_rounded_by_their_digits(&mut browser);
     it_is_quick(&mut browser, &url);
     it_works_by_keyboard(&mut browser);
     filters_and_the_back_button_work(&mut browser, &clickhouse, &url).await;
@@ -91,6 +92,26 @@ async fn figures_are_those_of_clickhouse(browser: &mut Browser, clickhouse: &Cli
         "markup in an explanation is text"
     );
     assert!(browser.text("document.querySelector('#pipeline').innerText").contains("29,000"));
+}
+
+fn amounts_are_rounded_by_their_digits(browser: &mut Browser) {
+    for (function, amount, currency, shown) in [
+        ("money", "1234567.885", "USD", "$1,234,567.89"),
+        ("money", "90071992547409931234567.005", "EUR", "€90,071,992,547,409,931,234,567.01"),
+        ("money", "999.995", "USD", "$1,000.00"),
+        ("money", "-0.004999999999999999", "USD", "−$0.0050"),
+        ("money", "0.000000000000000001", "USD", "$0.000000000000000001"),
+        ("money", "0", "USD", "$0.00"),
+        ("money", "1380.5", "KRW", "₩1,381"),
+        ("money", "0.2", "JPY", "¥<1"),
+        ("money", "12", "CHF", "CHF 12.00"),
+        ("price", "0.0123456", "USD", "$0.012"),
+        ("price", "2.5", "USD", "$2.50"),
+    ] {
+        let expression = format!("import('/assets/format.js').then((format) => format.{function}('{amount}', '{currency}'))");
+        assert_eq!(browser.text(&expression), shown, "{function} {amount} {currency}");
+    }
+    assert_eq!(browser.text("import('/assets/format.js').then((format) => format.money(null, 'USD'))"), "no rate");
 }
 
 fn it_is_quick(browser: &mut Browser, url: &str) {

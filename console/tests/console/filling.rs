@@ -39,12 +39,12 @@ pub async fn roll_up(server: &ClickHouse, revision: u32) {
         for (behind, wrong) in [(1, "77"), (0, "0")] {
             let statement = format!(
                 "INSERT INTO rollups
-                SELECT '{granularity}', grouping.1, {start} AS window, grouping.2, `offset` % 2 AS generation, {revision} * 2 - {behind}, at < now() - INTERVAL 2 HOUR, count(),
+                SELECT '{granularity}', grouping.1, {start} AS window, grouping.2, `offset` % 2 AS generation, {revision} * 2 - {behind}, window < now() - INTERVAL 2 HOUR, count(),
                     countIf(kind = 'llm'), countIf(kind = 'llm' AND status != 'ok'), countIf(cost_status = 'unpriced'), sum(uncached_input_tokens), sum(cache_read_tokens), 0,
                     sum(output_tokens), 0, sum(cost) + toDecimal128({wrong}, 18), 0, sum(revenue), count(latency_ms), sum(ifNull(latency_ms, 0)), max(ifNull(latency_ms, 0)),
                     min(occurred_at), max(occurred_at)
                 FROM (SELECT *, toDateTime(occurred_at, 'UTC') AS at, arrayJoin({GROUPINGS}) AS grouping FROM usage_event_rows)
-                GROUP BY grouping, window, generation, 7"
+                GROUP BY grouping, window, generation"
             );
             server.execute(&statement).await.unwrap();
         }
@@ -70,7 +70,7 @@ const BUDGETS: &str = "INSERT INTO budget_rows
 SELECT if(number = 0, 'llm-monthly', if(number = 1, 'saas-hourly', 'user-daily')), if(number < 2, '', 'user_id=u-' || toString(number)), 'now',
     if(number = 0, toDateTime(toStartOfMonth(now()), 'UTC'), toStartOfHour(now())), if(number = 0, toDateTime(toStartOfMonth(now()), 'UTC') + INTERVAL 1 MONTH, toStartOfHour(now()) + INTERVAL 1 HOUR),
     if(number = 1, 'KRW', 'USD'), toDecimal128(number * 7 + 1, 18) / 3, toDecimal128(20, 18), if(number % 3 = 0, NULL, toDecimal128(number * 9 + 1, 18) / 3), if(number > 7, 'critical', ''), r
-FROM numbers(40) CROSS JOIN (SELECT arrayJoin([1, 2]) AS r)";
+FROM numbers(40) AS n CROSS JOIN (SELECT arrayJoin([1, 2]) AS r) AS v";
 
 /// 60 alerts of rules with lives of one to three events, several at one instant.
 const ALERTS: &str = r#"INSERT INTO alert_rows
@@ -82,6 +82,6 @@ FROM numbers(60) ARRAY JOIN arraySlice(['fired', 'escalated', 'resolved'], 1, 1 
 const RHYTHM: &str = r"INSERT INTO rhythm_rows
 SELECT scope, toStartOfHour(now()) - INTERVAL (1 + number) HOUR AS hour, toDecimal128(number % 7, 18) / 3, toDecimal128(2, 18), if(state IN ('LEARNING', 'IDLE'), NULL, 0.5 + (number % 5) / 10), 0.85,
     0.25 + (number % 4) / 8, ['RESONANT', 'DISSONANT', 'CHAOTIC', 'LEARNING', 'IDLE'][1 + intDiv(number, 12) % 5] AS state, transform(state, ['RESONANT', 'DISSONANT', 'CHAOTIC'], [2, 1, 0], NULL), r
-FROM numbers(200) CROSS JOIN (SELECT arrayJoin(['total', 'provider=openai', 'provider=openai,model=small\\=1', 'team=core', 'budget:llm-monthly']) AS scope) AS s CROSS JOIN (SELECT arrayJoin([1, 2]) AS r) AS v";
+FROM numbers(200) AS n CROSS JOIN (SELECT arrayJoin(['total', 'provider=openai', 'provider=openai,model=small\\=1', 'team=core', 'budget:llm-monthly']) AS scope) AS s CROSS JOIN (SELECT arrayJoin([1, 2]) AS r) AS v";
 
 const ACCOUNTS: &str = "INSERT INTO shard_accounts VALUES ('usage-events', 0, 0, 1, 0, 30000, 29000, 600, 20, 30, 340, 10, 5)";

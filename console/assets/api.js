@@ -20,22 +20,29 @@ export async function ask(path, parameters = {}) {
   return body;
 }
 
-// Calls `heard` with the name and data of every event, `lost` when the connection is gone; connects again until told to stop.
+// Calls `heard` with the name and data of every event, `lost` when the connection is gone, and then connects again. A page that nobody sees is not connected: a
+// browser has six connections to a server, for all of its tabs together.
 export function listen(heard, lost) {
-  const connect = () => {
-    const source = new EventSource("/api/v1/stream");
-    let timer;
-    const again = () => {
-      clearTimeout(timer);
-      source.close();
-      lost();
-      setTimeout(connect, 2000);
-    };
-    // The server speaks at least every 10 s.
-    const alive = () => {
-      clearTimeout(timer);
-      timer = setTimeout(again, 25000);
-    };
+  let source, silence, pause;
+  const stop = () => {
+    clearTimeout(silence);
+    clearTimeout(pause);
+    source?.close();
+    source = undefined;
+  };
+  const again = () => {
+    stop();
+    lost();
+    pause = setTimeout(connect, 2000);
+  };
+  // The server speaks at least every 10 s.
+  const alive = () => {
+    clearTimeout(silence);
+    silence = setTimeout(again, 25000);
+  };
+  function connect() {
+    if (document.hidden || source) return;
+    source = new EventSource("/api/v1/stream");
     for (const name of ["hello", "changed", "heartbeat"]) {
       source.addEventListener(name, (event) => {
         alive();
@@ -44,6 +51,9 @@ export function listen(heard, lost) {
     }
     source.onerror = again;
     alive();
-  };
+  }
+  document.addEventListener("visibilitychange", () => (document.hidden ? stop() : connect()));
+  addEventListener("pagehide", stop);
+  addEventListener("pageshow", connect);
   connect();
 }

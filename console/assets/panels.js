@@ -60,8 +60,9 @@ export async function loadRhythm(state, scope) {
     h("td", {}, h("span", { class: `state s-${row.state}`, title: STATES[row.state] }, row.state)),
     measure(row.coherence, coherence, row.coherence >= coherence, "coherence"), measure(row.phase, phase, row.phase >= phase, "phase"), measure(row.entropy, entropy, row.entropy <= entropy, "entropy"),
     h("td", { class: "number soft wide" }, moment(row.hour, state.zone)));
+  const limited = (name, limit) => h("th", { scope: "col" }, name, h("span", { class: "wide" }, ` ${limit}`));
   const table = (part) => h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Scope"), h("th", { scope: "col" }, "State"),
-    h("th", { scope: "col" }, `Coherence ≥ ${coherence}`), h("th", { scope: "col" }, `Phase ≥ ${phase}`), h("th", { scope: "col" }, `Entropy ≤ ${entropy}`), h("th", { scope: "col", class: "number wide" }, "Hour"))), h("tbody", {}, part.map(line)));
+    limited("Coherence", `≥ ${coherence}`), limited("Phase", `≥ ${phase}`), limited("Entropy", `≤ ${entropy}`), h("th", { scope: "col", class: "number wide" }, "Hour"))), h("tbody", {}, part.map(line)));
   const first = rows[0];
   show("rhythm", h("p", { class: "sentence" }, `${scopeName(first.scope)} is `, h("span", { class: `state s-${first.state}` }, first.state), `: ${STATES[first.state]}.`,
     isLearning && " Learning takes about two weeks of hours; until then there are no alerts by rhythm."),

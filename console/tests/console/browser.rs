@@ -46,6 +46,7 @@ async fn the_page_shows_what_clickhouse_has_and_says_honestly_what_it_has_not() 
     new_events_appear_by_themselves(&mut browser, &clickhouse, &url).await;
     let server = it_outlives_a_restart_of_the_service(&mut browser, server, &engine).await;
     let engine = it_outlives_a_restart_of_clickhouse(&mut browser, engine).await;
+    browser.call("Page.navigate", serde_json::json!({ "url": "about:blank" }));
     browser.complaints();
     drop(server);
     it_says_that_there_is_nothing_or_not_enough_yet(&mut browser, &engine).await;
@@ -159,7 +160,7 @@ async fn filters_and_the_back_button_work(browser: &mut Browser, clickhouse: &Cl
     browser.open(&format!("{url}/?by=team"));
     browser.until(LOADED, 30);
     let all = browser.text(&figure("month"));
-    browser.until("document.querySelector('#breakdown .name button')", 10);
+    browser.until("document.querySelector('#breakdown .name button') !== null", 10);
     browser.eval("[...document.querySelectorAll('#breakdown .name button')].find((button) => button.textContent === 'core').click()");
     let month = |condition: &str| {
         format!("SELECT toString(sum(cost)) FROM usage_events WHERE occurred_at >= toStartOfMonth(now('UTC')) AND {condition}")
@@ -227,7 +228,7 @@ fn every_control_has_a_name_and_every_text_contrast(browser: &mut Browser, url: 
             assert!(!node["name"]["value"].as_str().unwrap_or("").trim().is_empty(), "no name: {node}");
         }
     }
-    assert!(controls > 60, "{controls} controls are too few to be the page");
+    assert!(controls > 40, "{controls} controls are too few to be the page");
     for scheme in ["light", "dark"] {
         browser.look(1280, 900, scheme);
         let pairs = browser.eval(CONTRASTS);

@@ -194,6 +194,11 @@ addEventListener("popstate", () => {
   readAddress();
   draw();
 });
+let widest = innerWidth;
+addEventListener("resize", () => {
+  if (innerWidth !== widest && state.catalog) wanted.add("hours");
+  widest = innerWidth;
+});
 $("choices").addEventListener("submit", (event) => event.preventDefault());
 readAddress();
 showChoices();

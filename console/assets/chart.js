@@ -3,7 +3,7 @@
 import { h, s } from "./dom.js";
 import { clock, day, exact, money, moment, size, weekday } from "./format.js";
 
-const WIDTH = 860, LEFT = 58, TOP = 8, HEIGHT = 236, BOTTOM = 40;
+const LEFT = 52, TOP = 8, BOTTOM = 38;
 
 function niceTop(largest) {
   if (!(largest > 0)) return 1;
@@ -15,7 +15,9 @@ function niceTop(largest) {
 const mark = (value, top) => (top >= 4000 ? `${+(value / 1000).toFixed(1)}k` : `${+value.toFixed(top < 1 ? 4 : 2)}`);
 
 // points: { start, text, value, low, high, expected, expectedText, state, isRunning }
-export function timeChart({ points, currency, zone, isDaily, title, description, bandName, panel }) {
+export function timeChart({ points, currency, zone, isDaily, title, description, bandName, panel, width }) {
+  // Drawn in the pixels that there are, so that text is text's size on a phone too.
+  const WIDTH = Math.max(260, width), HEIGHT = WIDTH < 500 ? 170 : 236;
   const top = niceTop(Math.max(...points.map((p) => Math.max(p.value, p.high ?? 0, p.expected ?? 0))));
   const step = (WIDTH - LEFT) / points.length;
   const y = (value) => TOP + HEIGHT * (1 - Math.max(0, value) / top);
@@ -42,10 +44,12 @@ export function timeChart({ points, currency, zone, isDaily, title, description,
     line += `${line && points[i - 1]?.expected !== undefined ? "L" : "M"}${x.toFixed(1)} ${y(p.expected).toFixed(1)}L${(x + step).toFixed(1)} ${y(p.expected).toFixed(1)}`;
   });
   if (line) svg.append(s("path", { class: "expected", d: line }));
-  const every = Math.ceil(points.length / 8);
+  const every = Math.ceil(points.length / Math.max(3, Math.floor(WIDTH / 100)));
+  const everyDay = Math.ceil(points.length / 24 / Math.max(3, Math.floor(WIDTH / 80)));
+  let midnights = 0;
   points.forEach((p, i) => {
     const isMidnight = clock(p.start, zone) === "00:00";
-    const wanted = isDaily ? i % every === 0 : points.length > 60 ? isMidnight : i % every === 0;
+    const wanted = isDaily ? i % every === 0 : points.length > 60 ? isMidnight && midnights++ % everyDay === 0 : i % every === 0;
     if (!wanted) return;
     svg.append(s("text", { class: "axis", x: LEFT + i * step, y: TOP + HEIGHT + 28 }, isDaily || points.length > 60 || isMidnight ? day(p.start, zone) : clock(p.start, zone)));
   });

@@ -100,7 +100,7 @@ export async function loadHours(state, scope) {
   const hasBand = points.some((p) => p.high !== undefined), hasExpected = points.some((p) => p.expected !== undefined);
   const isLearning = points.some((p) => p.state === "LEARNING") && points.at(-2)?.state === "LEARNING";
   const chart = {
-    points, currency, zone, isDaily, bandName, panel: "hours", title: isDaily ? "Spend by day" : "Spend by hour",
+    points, currency, zone, isDaily, bandName, panel: "hours", width: document.querySelector("#hours > .body").clientWidth, title: isDaily ? "Spend by day" : "Spend by hour",
     description: `${points.length} bars, in ${currency}. ${hasBand ? "Behind each, the range of the same hour on the seven days before. " : ""}${hasExpected ? "A line shows what the detector expected. " : ""}The same values follow as a table.`,
   };
   show("hours", timeChart(chart), h("p", { class: "legend" },

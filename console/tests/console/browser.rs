@@ -47,6 +47,7 @@ async fn the_page_shows_what_clickhouse_has_and_says_honestly_what_it_has_not() 
     let server = it_outlives_a_restart_of_the_service(&mut browser, server, &engine).await;
     let engine = it_outlives_a_restart_of_clickhouse(&mut browser, engine).await;
     browser.call("Page.navigate", serde_json::json!({ "url": "about:blank" }));
+    browser.until("location.href === 'about:blank'", 10);
     browser.complaints();
     drop(server);
     it_says_that_there_is_nothing_or_not_enough_yet(&mut browser, &engine).await;

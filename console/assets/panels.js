@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { cellNumber, h, number, remember, show, sqlButton, tools } from "./dom.js";
 import { count, exact, money, moment, percent, scopeName, size } from "./format.js";
 
-const grade = (ratio, limit = 1) => (ratio >= limit ? "bad" : ratio >= 0.8 * limit ? "warn" : "good");
+const grade = (row) => (row.ratio >= 1 ? "bad" : row.ratio >= 0.8 || row.projected_ratio >= 1 ? "warn" : "good");
 
 function budget(row, zone) {
   const ends = row.projection === null
@@ -13,9 +13,9 @@ function budget(row, zone) {
   return h("li", { class: "budget" },
     h("div", { class: "line" }, h("span", {}, h("b", {}, row.budget), row.scope && h("span", { class: "soft" }, ` ${scopeName(row.scope)}`), h("span", { class: "soft" }, ` ${row.period}`)),
       h("span", {}, number("budgets", money(row.spent, row.currency), exact(row.spent, row.currency), { "data-figure": `budget-${row.budget}`, "data-exact": row.spent }), h("span", { class: "soft" }, ` of ${money(row.limit, row.currency)}`))),
-    h("span", { class: `meter ${grade(row.ratio)}`, role: "img", "aria-label": `${percent(row.ratio)} spent, ${percent(row.elapsed_ratio)} of the period is over` },
+    h("span", { class: `meter ${grade(row)}`, role: "img", "aria-label": `${percent(row.ratio)} spent, ${percent(row.elapsed_ratio)} of the period is over` },
       h("i", { "width%": row.ratio ?? 0 }), h("u", { "left%": row.elapsed_ratio, title: "now, in the period" })),
-    h("p", {}, h("span", { class: grade(row.ratio) }, `${percent(row.ratio)} spent`), ` · ${percent(row.elapsed_ratio)} of the period is over. `, ends));
+    h("p", {}, h("span", { class: grade(row) }, `${percent(row.ratio)} spent`), ` · ${percent(row.elapsed_ratio)} of the period is over. `, ends));
 }
 
 export async function loadBudgets(state) {

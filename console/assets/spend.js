@@ -35,7 +35,7 @@ export async function loadNow(state) {
         : h("p", {}, "Ends ", month(period.from, zone), " at ", number("now", money(forecast.projection, currency), exact(forecast.projection, currency), { "data-figure": "projection", "data-exact": forecast.projection }),
           ` (${money(forecast.projection_low, currency)} to ${money(forecast.projection_high, currency)})`));
     }
-    if (period.unpriced_events) lines.push(h("p", { class: "warn" }, `${count(period.unpriced_events)} events without a price are not in it`));
+    if (period.unpriced_events) lines.push(h("p", { class: "warn" }, period.unpriced_events === 1 ? "1 event without a price is not in it" : `${count(period.unpriced_events)} events without a price are not in it`));
     return h("div", { class: "figure" }, h("h3", {}, names[period.period]),
       number("now", money(period.spent, currency), `${exact(period.spent, currency)}: show the SQL`, { class: "amount", "data-figure": period.period, "data-exact": period.spent, "data-key": `now-${period.period}` }), lines);
   });

@@ -76,13 +76,11 @@ impl Console {
 
     fn accounts(&self) -> Question {
         let database = &self.tables.database;
-        let mut question = Question::default();
         let columns = ["offsets_in", "counted", "duplicate", "conflict", "late", "rejected", "skipped"]
             .map(|name| format!("toUInt64(sum({name})) AS {name}"));
-        question.sql = format!(
+        Question::of(format!(
             "SELECT {},\n    (SELECT if(count() = 0, NULL, max(last_event_at)) FROM {database}.hourly_total WHERE window_start > now() - INTERVAL 35 DAY) AS last_event_at\nFROM {database}.pipeline_accounts",
             columns.join(", ")
-        );
-        question
+        ))
     }
 }

@@ -35,6 +35,11 @@ pub(crate) const REFUSED: Kind = kind("CR-5105", StatusCode::INTERNAL_SERVER_ERR
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
     pub(crate) kind: Kind,
+    words: Box<Words>,
+}
+
+#[derive(Clone, Debug)]
+struct Words {
     /// The parameter and the value that are to blame, if there are such.
     blamed: Option<(String, String)>,
     detail: String,
@@ -43,14 +48,14 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Problem { kind, blamed: None, detail: detail.into(), remedy: remedy.into() }
+        Problem { kind, words: Box::new(Words { blamed: None, detail: detail.into(), remedy: remedy.into() }) }
     }
 
     /// With the parameter and value that are to blame.
     pub(crate) fn blaming(mut self, parameter: &str, value: &str) -> Self {
         const LONGEST: usize = 200;
         let shown: String = value.chars().take(LONGEST).collect();
-        self.blamed = Some((parameter.to_owned(), shown));
+        self.words.blamed = Some((parameter.to_owned(), shown));
         self
     }
 
@@ -66,10 +71,10 @@ impl Problem {
             "title": self.kind.title,
             "status": self.kind.status.as_u16(),
             "code": self.kind.code,
-            "detail": self.detail,
-            "remedy": self.remedy,
+            "detail": self.words.detail,
+            "remedy": self.words.remedy,
         });
-        if let Some((parameter, value)) = &self.blamed {
+        if let Some((parameter, value)) = &self.words.blamed {
             body["parameter"] = json!(parameter);
             body["value"] = json!(value);
         }

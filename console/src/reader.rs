@@ -67,6 +67,11 @@ pub(crate) struct Question {
 }
 
 impl Question {
+    /// Without parameters so far.
+    pub(crate) fn of(sql: String) -> Self {
+        Question { sql, parameters: BTreeMap::new() }
+    }
+
     /// Sets a parameter.
     pub(crate) fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.parameters.insert(name.into(), value.into());

@@ -140,12 +140,10 @@ impl Console {
 
     fn marks(&self) -> Question {
         let database = self.reader.database();
-        let mut question = Question::default();
         // Tables, not views: a repeated row only means that a page asks once too often.
-        question.sql = format!(
+        Question::of(format!(
             "SELECT (SELECT concat(toString(sum(revision)), ' ', toString(sum(events))) FROM {database}.rollups WHERE granularity = 'quarter_hour' AND `set` = 'total' AND window_start > now() - INTERVAL 36 DAY) AS spend,\n    (SELECT toString(count()) FROM {database}.alert_rows) AS alerts, (SELECT toString(max(revision)) FROM {database}.budget_rows) AS budgets,\n    (SELECT toString(max(hour)) FROM {database}.rhythm_rows) AS rhythm"
-        );
-        question
+        ))
     }
 }
 

@@ -94,9 +94,8 @@ impl Console {
     /// `/api/v1/catalog`: what can be chosen.
     pub(crate) async fn catalog(&self, query: Option<&str>) -> Result<Value, Problem> {
         Parameters::read("/api/v1/catalog", query, [])?;
-        let mut question = Question::default();
-        question.sql =
-            format!("SELECT DISTINCT currency FROM {}.exchange_rates ORDER BY currency != 'USD', currency LIMIT 200", self.tables.database);
+        let currencies = "SELECT DISTINCT currency FROM {database}.exchange_rates ORDER BY currency != 'USD', currency LIMIT 200";
+        let question = Question::of(currencies.replace("{database}", &self.tables.database));
         let currencies: Vec<Value> =
             self.reader.rows(&question).await?.into_iter().filter_map(|mut row: Row| row.remove("currency")).collect();
         let sets = self

@@ -1,9 +1,9 @@
 //! Reads from ClickHouse: bounded in time, rows, bytes and number at once, with server-side parameters, and never anything but reading.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use clickhouse::error::Error as ClientError;
 use hyper_util::client::legacy::Client as HttpClient;
@@ -13,7 +13,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use schemas::Secret;
 use serde_json::{Map, Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
 
 use crate::problem::{BUSY, Problem, REFUSED, TOO_SLOW, UNREACHABLE};
@@ -58,9 +58,13 @@ const IDLE: Duration = Duration::from_secs(2);
 /// Rows of one answer; every question asks for less.
 const MAX_ROWS: &str = "5000";
 const MAX_BYTES: usize = 16 << 20;
+/// How old an answer may be for another asker.
+const FRESH: Duration = Duration::from_secs(1);
+/// Answers that are kept so long.
+const MAX_RECENT: usize = 64;
 
 /// A question: a statement with `{name:Type}` and the values of those names.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Question {
     pub(crate) sql: String,
     pub(crate) parameters: BTreeMap<String, String>,
@@ -86,6 +90,30 @@ impl Question {
 /// A row of an answer.
 pub(crate) type Row = Map<String, Value>;
 
+/// An answer that is there or under way.
+type Place = Arc<OnceCell<Result<Vec<Row>, Problem>>>;
+
+/// Answers of the last moment.
+#[derive(Default)]
+struct Recent(Mutex<HashMap<Question, (Instant, Place)>>);
+
+impl Recent {
+    /// The place of an answer to this very question; none when there are too many of them.
+    fn place(&self, question: &Question) -> Option<Place> {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        places.retain(|_, (asked, _)| asked.elapsed() < FRESH);
+        if let Some((_, place)) = places.get(question) {
+            return Some(Arc::clone(place));
+        }
+        let place = Place::default();
+        let has_room = places.len() < MAX_RECENT;
+        has_room.then(|| {
+            places.insert(question.clone(), (Instant::now(), Arc::clone(&place)));
+            place
+        })
+    }
+}
+
 /// See the module's documentation.
 #[derive(Clone)]
 pub(crate) struct Reader {
@@ -93,6 +121,7 @@ pub(crate) struct Reader {
     url: String,
     database: String,
     turns: Arc<Semaphore>,
+    recent: Arc<Recent>,
 }
 
 impl Reader {
@@ -117,7 +146,7 @@ impl Reader {
         if !access.password.is_empty() {
             client = client.with_password(access.password.reveal());
         }
-        Ok(Reader { client, url: access.url.clone(), database, turns: Arc::new(Semaphore::new(MAX_AT_ONCE)) })
+        Ok(Reader { client, url: access.url.clone(), database, turns: Arc::new(Semaphore::new(MAX_AT_ONCE)), recent: Arc::default() })
     }
 
     /// The database, for the text of questions.
@@ -125,8 +154,16 @@ impl Reader {
         &self.database
     }
 
-    /// The rows of the answer.
+    /// The rows of the answer, which may be a second old: pages that were told of the same change ask the same questions at once.
     pub(crate) async fn rows(&self, question: &Question) -> Result<Vec<Row>, Problem> {
+        match self.recent.place(question) {
+            Some(place) => place.get_or_init(|| self.rows_now(question)).await.clone(),
+            None => self.rows_now(question).await,
+        }
+    }
+
+    /// The rows as they are now.
+    pub(crate) async fn rows_now(&self, question: &Question) -> Result<Vec<Row>, Problem> {
         let Ok(Ok(_turn)) = timeout(TURN, self.turns.acquire()).await else {
             let detail = format!("{MAX_AT_ONCE} questions are being answered, and none of them ended within {} s", TURN.as_secs());
             return Err(Problem::new(BUSY, detail, "ask again in a moment"));

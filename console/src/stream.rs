@@ -109,7 +109,7 @@ impl Console {
                 while listened_at.elapsed() < HEARTBEAT {
                     if console.stream.listeners.load(Ordering::SeqCst) > 0 {
                         listened_at = Instant::now();
-                        let marks = console.reader.row(&question).await.ok();
+                        let marks = console.reader.rows_now(&question).await.ok().and_then(|rows| rows.into_iter().next());
                         console.tell(before.as_ref(), marks.as_ref());
                         before = marks.or(before);
                     }

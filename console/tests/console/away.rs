@@ -32,9 +32,11 @@ async fn a_server_that_is_silent_holds_up_four_questions_and_no_more() {
     let server = std::sync::Arc::new(Server::start(options(silent.local_addr().unwrap(), "console")).await);
     let begun = Instant::now();
     let questions: Vec<_> = (0..6)
-        .map(|_| {
+        .map(|number| {
             let server = std::sync::Arc::clone(&server);
-            tokio::spawn(async move { server.ask("/api/v1/budgets").await.1["code"].as_str().unwrap().to_owned() })
+            tokio::spawn(async move {
+                server.ask(&format!("/api/v1/budgets?limit={}", number + 1)).await.1["code"].as_str().unwrap().to_owned()
+            })
         })
         .collect();
     let mut codes = Vec::new();

@@ -8,6 +8,15 @@ use crate::engine_process::shared;
 use crate::filling::{DATABASE, filled};
 use crate::server::{Server, encoded, field, options};
 
+/// Without what moves with the clock.
+fn timeless(rows: &[Value]) -> Vec<Value> {
+    let mut rows = rows.to_vec();
+    for row in &mut rows {
+        row.as_object_mut().unwrap().remove("elapsed_ratio");
+    }
+    rows
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn walking_by_cursors_meets_every_row_once_and_in_the_order_of_the_whole() {
     filled().await;
@@ -33,14 +42,14 @@ async fn walking_by_cursors_meets_every_row_once_and_in_the_order_of_the_whole()
         let largest = if question.contains("alerts") { 500 } else { 1000 };
         let whole = server.get(&format!("{question}{join}limit={largest}")).await;
         assert_eq!(whole["next_cursor"], Value::Null, "{question}");
-        let whole = whole["data"].as_array().unwrap().clone();
+        let whole = timeless(whole["data"].as_array().unwrap());
         let size = 1 + whole.len() / 4;
         let (mut walked, mut cursor, mut pages) = (Vec::new(), String::new(), 0);
         loop {
             let page = server.get(&format!("{question}{join}limit={size}{cursor}")).await;
-            let rows = page["data"].as_array().unwrap();
+            let rows = timeless(page["data"].as_array().unwrap());
             assert!(rows.len() <= size, "{question}");
-            walked.extend(rows.iter().cloned());
+            walked.extend(rows);
             pages += 1;
             match page["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
@@ -49,7 +58,7 @@ async fn walking_by_cursors_meets_every_row_once_and_in_the_order_of_the_whole()
             assert!(pages < 100, "{question}: does not end");
         }
         assert!(pages > 1 || whole.len() < 2, "{question}: {} rows are no walk", whole.len());
-        assert_eq!(walked, whole, "{question}");
+        assert!(walked == whole, "{question}: {} rows walked, {} in the whole, or in another order", walked.len(), whole.len());
         let distinct: BTreeSet<String> = walked.iter().map(Value::to_string).collect();
         assert_eq!(distinct.len(), walked.len(), "{question}");
     }

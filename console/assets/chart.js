@@ -5,11 +5,12 @@ import { clock, day, exact, money, moment, size, weekday } from "./format.js";
 
 const LEFT = 52, TOP = 8, BOTTOM = 38;
 
-function niceTop(largest) {
-  if (!(largest > 0)) return 1;
-  const step = 10 ** Math.floor(Math.log10(largest / 3));
-  const factor = [1, 2, 2.5, 5, 10].find((f) => (largest / (f * step)) <= 4) ?? 10;
-  return Math.ceil(largest / (factor * step)) * factor * step;
+// Steps that read well, three to five of them.
+function scale(largest) {
+  if (!(largest > 0)) return { top: 1, step: 1 };
+  const unit = 10 ** Math.floor(Math.log10(largest / 4));
+  const step = unit * [1, 2, 2.5, 5, 10].find((factor) => factor * unit * 4 >= largest * 0.999);
+  return { top: Math.ceil(largest / step - 0.001) * step, step };
 }
 // A scale's mark: not an amount of anybody, so floating point will do.
 const mark = (value, top) => (top >= 4000 ? `${+(value / 1000).toFixed(1)}k` : `${+value.toFixed(top < 1 ? 4 : 2)}`);
@@ -18,13 +19,13 @@ const mark = (value, top) => (top >= 4000 ? `${+(value / 1000).toFixed(1)}k` : `
 export function timeChart({ points, currency, zone, isDaily, title, description, bandName, panel, width }) {
   // Drawn in the pixels that there are, so that text is text's size on a phone too.
   const WIDTH = Math.max(260, width), HEIGHT = WIDTH < 500 ? 170 : 236;
-  const top = niceTop(Math.max(...points.map((p) => Math.max(p.value, p.high ?? 0, p.expected ?? 0))));
+  const { top, step: rise } = scale(Math.max(...points.map((p) => Math.max(p.value, p.high ?? 0, p.expected ?? 0))));
   const step = (WIDTH - LEFT) / points.length;
   const y = (value) => TOP + HEIGHT * (1 - Math.max(0, value) / top);
   const svg = s("svg", { viewBox: `0 0 ${WIDTH} ${TOP + HEIGHT + BOTTOM}`, role: "img", "aria-labelledby": "chart-name chart-about" },
     s("title", { id: "chart-name" }, title), s("desc", { id: "chart-about" }, description));
-  for (let i = 0; i <= 4; i += 1) {
-    const value = (top * i) / 4;
+  for (let i = 0; i <= Math.round(top / rise); i += 1) {
+    const value = rise * i;
     svg.append(s("line", { class: "rule", x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value) }), s("text", { class: "axis", x: LEFT - 8, y: y(value) + 4, "text-anchor": "end" }, mark(value, top)));
   }
   const gap = step > 6 ? Math.min(4, step * 0.22) : step * 0.12;

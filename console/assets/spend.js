@@ -164,7 +164,7 @@ export async function loadBreakdown(state, narrow) {
   const search = h("input", { type: "search", "aria-label": `Search ${setName(state.by)}`, placeholder: "Search", "data-key": "search", value: pages.search, size: "10", onchange: (event) => { pages.search = event.target.value; loadBreakdown(state, narrow); } });
   if (!document.activeElement?.matches("#breakdown input")) tools("breakdown", search, sqlButton("breakdown", "the breakdown"));
   const rows = answer.data.map((row) => {
-    const name = Object.values(row.values).map(valueName).join(" / ");
+    const name = set.dimensions.map((dimension) => valueName(row.values[dimension])).join(" / ");
     return h("tr", {},
       h("td", { class: "name" }, h("button", { type: "button", "data-key": `value-${row.scope}`, onclick: () => narrow(row.values), title: `Only ${scopeName(row.scope)}` }, name)),
       h("td", { class: "number" }, cellNumber("breakdown", money(row.cost, currency), exact(row.cost, currency))),

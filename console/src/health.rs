@@ -79,7 +79,9 @@ impl Console {
         let columns = ["offsets_in", "counted", "duplicate", "conflict", "late", "rejected", "skipped"]
             .map(|name| format!("toUInt64(sum({name})) AS {name}"));
         Question::of(format!(
-            "SELECT {},\n    (SELECT if(count() = 0, NULL, max(last_event_at)) FROM {database}.hourly_total WHERE window_start > now() - INTERVAL 35 DAY) AS last_event_at\nFROM {database}.pipeline_accounts",
+            "SELECT {},\n\
+             (SELECT if(count() = 0, NULL, max(last_event_at)) FROM {database}.hourly_total WHERE window_start > now() - INTERVAL 35 DAY) AS last_event_at\n\
+             FROM {database}.pipeline_accounts",
             columns.join(", ")
         ))
     }

@@ -76,7 +76,14 @@ impl Console {
             conditions += &format!(" AND (-toDecimal128({rank}, 9), f.budget, f.scope) > (-{place}.1, {place}.2, {place}.3)");
         }
         question.sql = format!(
-            "SELECT f.budget AS budget, f.scope AS scope, f.period AS period, f.period_start AS period_start, f.period_end AS period_end, f.currency AS currency,\n    toString(f.spent) AS spent, toString(f.`limit`) AS `limit`, toString(f.remaining) AS remaining, f.ratio AS ratio, f.elapsed_ratio AS elapsed_ratio,\n    toString(f.`projection`) AS projection, f.projected_ratio AS projected_ratio, f.exceeded_at AS exceeded_at, f.level AS level,\n    toBool(f.is_running) AS is_running, {rank} AS `rank`\nFROM {}.budget_forecast AS f\nWHERE true{conditions}\nORDER BY toDecimal128(`rank`, 9) DESC, f.budget, f.scope\nLIMIT {}",
+            "SELECT f.budget AS budget, f.scope AS scope, f.period AS period, f.period_start AS period_start, f.period_end AS period_end, f.currency AS currency,\n\
+             toString(f.spent) AS spent, toString(f.`limit`) AS `limit`, toString(f.remaining) AS remaining, f.ratio AS ratio, f.elapsed_ratio AS elapsed_ratio,\n\
+             toString(f.`projection`) AS projection, f.projected_ratio AS projected_ratio, f.exceeded_at AS exceeded_at, f.level AS level,\n\
+             toBool(f.is_running) AS is_running, {rank} AS `rank`\n\
+             FROM {}.budget_forecast AS f\n\
+             WHERE true{conditions}\n\
+             ORDER BY toDecimal128(`rank`, 9) DESC, f.budget, f.scope\n\
+             LIMIT {}",
             self.tables.database,
             limit + 1
         );
@@ -107,7 +114,13 @@ impl Console {
             conditions += " AND (n.hour < {after_hour:DateTime('UTC')} OR (n.hour = {after_hour:DateTime('UTC')} AND n.scope > {after_scope:String}))";
         }
         question.sql = format!(
-            "SELECT n.scope AS scope, n.hour AS hour, n.state AS state, n.state_code AS state_code, n.coherence AS coherence, n.phase AS phase, n.entropy AS entropy,\n    toString(n.actual) AS actual, toString(n.expected) AS expected\nFROM (\n    SELECT * FROM {}.rhythm AS r\n    WHERE r.hour >= {{from:DateTime('UTC')}} AND r.hour < {{to:DateTime('UTC')}}{scope}{newest}\n) AS n\nWHERE true{conditions}\nORDER BY n.hour DESC, n.scope\nLIMIT {}",
+            "SELECT n.scope AS scope, n.hour AS hour, n.state AS state, n.state_code AS state_code, n.coherence AS coherence, n.phase AS phase, n.entropy AS entropy,\n\
+             toString(n.actual) AS actual, toString(n.expected) AS expected\n\
+             FROM (\n    SELECT * FROM {}.rhythm AS r\n    WHERE r.hour >= {{from:DateTime('UTC')}} AND r.hour < {{to:DateTime('UTC')}}{scope}{newest}\n\
+             ) AS n\n\
+             WHERE true{conditions}\n\
+             ORDER BY n.hour DESC, n.scope\n\
+             LIMIT {}",
             self.tables.database,
             limit + 1
         );
@@ -147,7 +160,12 @@ impl Console {
             outside += " AND (a.occurred_at < {after_at:DateTime64(6, 'UTC')} OR (a.occurred_at = {after_at:DateTime64(6, 'UTC')} AND a.id > {after_id:String}))";
         }
         question.sql = format!(
-            "SELECT {ALERT_COLUMNS}\nFROM (\n    SELECT * FROM {}.alerts AS a\n    WHERE true{inside}{newest}\n) AS a\nWHERE true{outside}\nORDER BY a.occurred_at DESC, a.id\nLIMIT {}",
+            "SELECT {ALERT_COLUMNS}\n\
+             FROM (\n    SELECT * FROM {}.alerts AS a\n    WHERE true{inside}{newest}\n\
+             ) AS a\n\
+             WHERE true{outside}\n\
+             ORDER BY a.occurred_at DESC, a.id\n\
+             LIMIT {}",
             self.tables.database,
             limit + 1
         );
@@ -163,7 +181,11 @@ impl Console {
         question.set("id", id);
         let database = &self.tables.database;
         question.sql = format!(
-            "SELECT {ALERT_COLUMNS}\nFROM {database}.alerts AS a\nWHERE (a.rule, a.scope, a.period) IN (SELECT (rule, scope, period) FROM {database}.alerts WHERE id = {{id:String}})\nORDER BY a.occurred_at, {RANK}, a.id\nLIMIT 500"
+            "SELECT {ALERT_COLUMNS}\n\
+             FROM {database}.alerts AS a\n\
+             WHERE (a.rule, a.scope, a.period) IN (SELECT (rule, scope, period) FROM {database}.alerts WHERE id = {{id:String}})\n\
+             ORDER BY a.occurred_at, {RANK}, a.id\n\
+             LIMIT 500"
         );
         let rows = self.reader.rows(&question).await?;
         if rows.is_empty() {

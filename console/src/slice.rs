@@ -154,7 +154,8 @@ impl Slice {
             question.set("currency", &self.currency);
             let columns = self.set_dimensions.iter().zip(SPEND_COLUMNS).map(|(name, column)| format!(", {column} AS {name}"));
             format!(
-                "FROM (\n    SELECT *{}\n    FROM {database}.spend(granularity = '{}', set = '{}', currency = {{currency:String}})\n) AS w\n",
+                "FROM (\n    SELECT *{}\n    FROM {database}.spend(granularity = '{}', set = '{}', currency = {{currency:String}})\n\
+                 ) AS w\n",
                 columns.collect::<String>(),
                 granularity.name(),
                 self.set

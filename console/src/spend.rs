@@ -124,7 +124,10 @@ impl Console {
         keys.extend(slice.dimensions.iter().map(|name| (*name).to_owned()));
         let columns: String = slice.dimensions.iter().map(|name| format!("    w.{name} AS {name},\n")).collect();
         let inner = format!(
-            "SELECT\n    {start} AS start,\n{columns}    {} AS amount,\n    {} AS income,\n    {COUNTS},\n    min(w.is_final) AS is_final\n{from}\nGROUP BY start{}",
+            "SELECT\n    {start} AS start,\n\
+             {columns}    {} AS amount,\n    {} AS income,\n    {COUNTS},\n    min(w.is_final) AS is_final\n\
+             {from}\n\
+             GROUP BY start{}",
             slice.sum("cost"),
             slice.sum("revenue"),
             slice.dimensions.iter().map(|name| format!(", {name}")).collect::<String>(),
@@ -139,7 +142,13 @@ impl Console {
         let condition = beyond(&sort, place.as_deref(), &mut question);
         let outer: String = slice.dimensions.iter().map(|name| format!("t.{name} AS {name}, ")).collect();
         question.sql = format!(
-            "SELECT t.start AS window_start, {outer}toString(t.amount) AS cost, toString(t.income) AS revenue, t.* EXCEPT (start, amount, income{}),\n    toString({}) AS sort_amount\nFROM (\n{inner}\n) AS t{condition}\nORDER BY {}\nLIMIT {}",
+            "SELECT t.start AS window_start, {outer}toString(t.amount) AS cost, toString(t.income) AS revenue, t.* EXCEPT (start, amount, income{}),\n\
+             toString({}) AS sort_amount\n\
+             FROM (\n\
+             {inner}\n\
+             ) AS t{condition}\n\
+             ORDER BY {}\n\
+             LIMIT {}",
             slice.dimensions.iter().map(|name| format!(", {name}")).collect::<String>(),
             slice.sortable("t.amount"),
             order_by(&sort),
@@ -189,7 +198,10 @@ impl Console {
         let counts = counts_if(now);
         let group = if slice.dimensions.is_empty() { String::new() } else { format!("\nGROUP BY {}", slice.dimensions.join(", ")) };
         let inner = format!(
-            "SELECT\n{dimensions}    {} AS amount,\n    {} AS income,\n    {} AS amount_before,\n    {counts}\n{from}{found}{group}\nHAVING events > 0",
+            "SELECT\n\
+             {dimensions}    {} AS amount,\n    {} AS income,\n    {} AS amount_before,\n    {counts}\n\
+             {from}{found}{group}\n\
+             HAVING events > 0",
             slice.sum_if("cost", now),
             slice.sum_if("revenue", now),
             slice.sum_if("cost", before),
@@ -203,7 +215,17 @@ impl Console {
         let condition = beyond(&sort, place.as_deref(), &mut question);
         let order_text = if sort.is_empty() { String::new() } else { format!("\nORDER BY {}", order_by(&sort)) };
         question.sql = format!(
-            "SELECT t.* EXCEPT (amount, income, amount_before, everything), toString(t.amount) AS cost, toString(t.income) AS revenue,\n    toString(t.amount_before) AS previous_cost, toFloat64(t.amount) / nullIf(toFloat64(t.amount_before), 0) - 1 AS change,\n    toString(toDecimal128(roundBankers(toDecimal256(t.amount, 36) / nullIf(t.calls, 0), 18), 18)) AS cost_per_call,\n    toFloat64(t.amount) / nullIf(toFloat64(t.everything), 0) AS share,\n    toString({}) AS sort_amount\nFROM (\nSELECT *, sum(amount) OVER () AS everything FROM (\n{inner}\n)\n) AS t{condition}{order_text}\nLIMIT {}",
+            "SELECT t.* EXCEPT (amount, income, amount_before, everything), toString(t.amount) AS cost, toString(t.income) AS revenue,\n\
+             toString(t.amount_before) AS previous_cost, toFloat64(t.amount) / nullIf(toFloat64(t.amount_before), 0) - 1 AS change,\n\
+             toString(toDecimal128(roundBankers(toDecimal256(t.amount, 36) / nullIf(t.calls, 0), 18), 18)) AS cost_per_call,\n\
+             toFloat64(t.amount) / nullIf(toFloat64(t.everything), 0) AS share,\n\
+             toString({}) AS sort_amount\n\
+             FROM (\n\
+             SELECT *, sum(amount) OVER () AS everything FROM (\n\
+             {inner}\n\
+             )\n\
+             ) AS t{condition}{order_text}\n\
+             LIMIT {}",
             slice.sortable("t.amount"),
             limit + 1,
         );

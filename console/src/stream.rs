@@ -142,7 +142,9 @@ impl Console {
         let database = self.reader.database();
         // Tables, not views: a repeated row only means that a page asks once too often.
         Question::of(format!(
-            "SELECT (SELECT concat(toString(sum(revision)), ' ', toString(sum(events))) FROM {database}.rollups WHERE granularity = 'quarter_hour' AND `set` = 'total' AND window_start > now() - INTERVAL 36 DAY) AS spend,\n    (SELECT toString(count()) FROM {database}.alert_rows) AS alerts, (SELECT toString(max(revision)) FROM {database}.budget_rows) AS budgets,\n    (SELECT toString(max(hour)) FROM {database}.rhythm_rows) AS rhythm"
+            "SELECT (SELECT concat(toString(sum(revision)), ' ', toString(sum(events))) FROM {database}.rollups WHERE granularity = 'quarter_hour' AND `set` = 'total' AND window_start > now() - INTERVAL 36 DAY) AS spend,\n\
+             (SELECT toString(count()) FROM {database}.alert_rows) AS alerts, (SELECT toString(max(revision)) FROM {database}.budget_rows) AS budgets,\n\
+             (SELECT toString(max(hour)) FROM {database}.rhythm_rows) AS rhythm"
         ))
     }
 }

@@ -85,7 +85,9 @@ impl Console {
         question.set("scope", scope);
         question.set("currency", currency);
         question.sql = format!(
-            "SELECT days_known, remaining_days, toString(spent) AS spent, toString(`projection`) AS projection,\n    toString(projection_low) AS projection_low, toString(projection_high) AS projection_high\nFROM {}.month_forecast(scope = {{scope:String}}, currency = {{currency:String}})",
+            "SELECT days_known, remaining_days, toString(spent) AS spent, toString(`projection`) AS projection,\n\
+             toString(projection_low) AS projection_low, toString(projection_high) AS projection_high\n\
+             FROM {}.month_forecast(scope = {{scope:String}}, currency = {{currency:String}})",
             self.tables.database
         );
         question

@@ -338,6 +338,12 @@ async fn it_says_that_there_is_nothing_or_not_enough_yet(browser: &mut Browser, 
         .await
         .unwrap();
     browser.until("document.querySelector('#rhythm').innerText.includes('LEARNING') && document.querySelector('#hours').innerText.includes('Learning')", 30);
+    clickhouse
+        .execute("INSERT INTO rollups (granularity, `set`, window_start, cost, events, last_event_at) SELECT 'quarter_hour', 'total', toStartOfFifteenMinutes(now() - 7500), 1, 1, now64(6, 'UTC') - 7500")
+        .await
+        .unwrap();
+    browser
+        .until("document.body.dataset.state === 'quiet' && document.querySelector('#live').innerText.includes('newest event 2 h ago')", 15);
     let shown = browser.text("document.querySelector('#hours').innerText + document.querySelector('#rhythm').innerText");
     assert!(shown.contains("No range of expectation yet") && shown.contains("Learning takes about two weeks"), "{shown}");
     assert_eq!(browser.complaints(), Vec::<String>::new(), "the console is clean");

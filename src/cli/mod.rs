@@ -8,6 +8,7 @@ mod dlq;
 mod engine;
 mod generate;
 mod service;
+mod status;
 mod topic_reader;
 
 use std::io::IsTerminal;
@@ -41,6 +42,8 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Read and re-submit dead letters
     Dlq(dlq::DlqArgs),
+    /// How the spend stands: rhythm, budgets, recommended actions; exits with 0 resonant, 1 dissonant, 2 chaotic, 3 no judgement
+    Status(status::StatusArgs),
     /// The embedded ClickHouse engine alone, behind ClickHouse's HTTP protocol
     Engine(engine::EngineArgs),
 }
@@ -59,7 +62,7 @@ impl ConfigArg {
     }
 }
 
-/// Runs a command. The exit code is the command's own; errors are exit code 2.
+/// Runs a command. The exit code is the command's own; errors are exit code 2 (of `status` 3).
 ///
 /// # Errors
 /// What went wrong, where, and the remedy.
@@ -71,6 +74,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Dlq(args) => dlq::run(&args),
+        Command::Status(args) => Ok(status::run(&args)),
         Command::Engine(args) => engine::run(&args),
     }
 }

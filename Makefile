@@ -21,7 +21,10 @@ demo: deps ## the whole pipeline on embedded parts, fed with real traces
 deps-s3: ## install the S3 server for tests
 	@scripts/s3.sh install
 
-test: deps deps-kafka deps-s3 ## format, lints, tests, docs: all that CI runs
+deps-prometheus: ## fetch Prometheus and Alertmanager for tests (unpacked, not installed)
+	@scripts/install-prometheus.sh >/dev/null
+
+test: deps deps-kafka deps-s3 deps-prometheus ## format, lints, tests, docs: all that CI runs
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) test --locked --workspace
@@ -74,4 +77,4 @@ kafka-up: deps-kafka ## start Apache Kafka and the schema registry on loopback
 kafka-down: ## stop them
 	@scripts/kafka.sh down
 
-.PHONY: help deps deps-kafka deps-s3 demo test lint bench simulate chaos shutdown score-nab score-spend fuzz deny kafka-up kafka-down
+.PHONY: help deps deps-kafka deps-s3 deps-prometheus demo test lint bench simulate chaos shutdown score-nab score-spend fuzz deny kafka-up kafka-down

@@ -35,6 +35,8 @@ pub struct Config {
     pub flush: FlushConfig,
     /// Health and metrics.
     pub http: HttpConfig,
+    /// Metrics about spend.
+    pub metrics: MetricsConfig,
     /// The process.
     pub run: RunConfig,
     /// Grouping sets; empty: the defaults.
@@ -317,6 +319,16 @@ pub struct FlushConfig {
 pub struct HttpConfig {
     /// Address and port.
     pub listen: SocketAddr,
+}
+
+/// `[metrics]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// Pairs of provider and model with figures of their own.
+    pub max_models: usize,
+    /// Scopes of a budget with figures of their own.
+    pub max_budget_scopes: usize,
 }
 
 /// `[run]`

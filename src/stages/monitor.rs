@@ -10,6 +10,7 @@ use schemas::alert::Alert;
 use schemas::rollup::{AccountsRow, AlertRow, BudgetRow, RhythmRow, RollupRow};
 use sinks::clickhouse::rows::{self, Block};
 
+use super::budget_figures::{BudgetFigures, BudgetNotes};
 use super::{StageFactory, StagePlace};
 use crate::config::{Config, Rules};
 
@@ -20,6 +21,7 @@ const ROWS: u32 = 16_384;
 pub struct MonitorFactory {
     rules: MonitorRules,
     rules_hash: String,
+    figures: Option<BudgetFigures>,
 }
 
 impl MonitorFactory {
@@ -39,11 +41,19 @@ impl MonitorFactory {
                 max_budget_states: config.limits.monitor_max_budget_states,
             },
         };
-        MonitorFactory { rules_hash: rules.monitor_hash(retain_us), rules: monitor }
+        MonitorFactory { rules_hash: rules.monitor_hash(retain_us), rules: monitor, figures: None }
     }
 
-    fn stage(monitor: Monitor, next: i64) -> Box<dyn Stage> {
-        Box::new(MonitorStage { monitor, next, out: Rows::default() })
+    /// Notes for `/metrics` how far budgets are used.
+    #[must_use]
+    pub fn noting(mut self, figures: BudgetFigures) -> Self {
+        self.figures = Some(figures);
+        self
+    }
+
+    fn stage(&self, monitor: Monitor, next: i64) -> Box<dyn Stage> {
+        let notes = self.figures.as_ref().map(BudgetFigures::notes);
+        Box::new(MonitorStage { monitor, next, out: Rows { notes, ..Rows::default() } })
     }
 }
 
@@ -57,13 +67,13 @@ impl StageFactory for MonitorFactory {
     }
 
     fn fresh(&self, place: &StagePlace, offset: i64) -> Result<Box<dyn Stage>, StageError> {
-        Ok(Self::stage(Monitor::new(self.rules.clone(), place.partition), offset))
+        Ok(self.stage(Monitor::new(self.rules.clone(), place.partition), offset))
     }
 
     fn restore(&self, _place: &StagePlace, loaded: &Loaded) -> Result<Box<dyn Stage>, StageError> {
         let restored = Monitor::restore(&loaded.body, self.rules.clone());
         let monitor = restored.map_err(|error| StageError { code: "CR-1007", text: error.to_string() })?;
-        Ok(Self::stage(monitor, loaded.head.offset))
+        Ok(self.stage(monitor, loaded.head.offset))
     }
 }
 
@@ -135,6 +145,7 @@ struct Rows {
     finished: Vec<RowBatch>,
     records: Vec<OutRecord>,
     failed: Option<String>,
+    notes: Option<BudgetNotes>,
 }
 
 impl Default for Rows {
@@ -148,6 +159,7 @@ impl Default for Rows {
             finished: Vec::new(),
             records: Vec::new(),
             failed: None,
+            notes: None,
         }
     }
 }
@@ -200,6 +212,9 @@ impl Rows {
         effects.batches.extend(self.alerts.take());
         effects.batches.extend(self.accounts.take());
         effects.records.append(&mut self.records);
+        if let Some(notes) = &mut self.notes {
+            notes.show();
+        }
         Ok(())
     }
 }
@@ -214,6 +229,9 @@ impl MonitorEffects for Rows {
     }
 
     fn budget(&mut self, row: &BudgetRow<'_>) {
+        if let Some(notes) = &mut self.notes {
+            notes.note(row);
+        }
         let outcome = rows::put_budget(&mut self.budgets, row);
         self.note(outcome);
     }

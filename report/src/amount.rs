@@ -44,6 +44,58 @@ impl Amount {
         }
     }
 
+    /// The sum. Beyond what money can be (10^20) it stays there, which no sum that was read can reach.
+    #[must_use]
+    pub fn plus(self, other: Amount) -> Amount {
+        Amount(Money::from_units(self.0.units().saturating_add(other.0.units())))
+    }
+
+    /// The difference.
+    #[must_use]
+    pub fn less(self, other: Amount) -> Amount {
+        Amount(Money::from_units(self.0.units().saturating_sub(other.0.units())))
+    }
+
+    /// So many times, if that is money at all.
+    pub fn times(self, count: i64) -> Option<Amount> {
+        self.0.checked_mul(count).map(Amount)
+    }
+
+    /// Divided by a count, rounded half to even to 18 decimals; `None` by zero.
+    pub fn per(self, count: u64) -> Option<Amount> {
+        let (units, count) = (self.0.units(), i128::from(count));
+        if count == 0 {
+            return None;
+        }
+        let (mut whole, rest) = (units.div_euclid(count), units.rem_euclid(count));
+        if rest * 2 > count || (rest * 2 == count && whole % 2 != 0) {
+            whole += 1;
+        }
+        Some(Amount(Money::from_units(whole)))
+    }
+
+    /// `part / all` of it, rounded down to 18 decimals; nothing of nothing.
+    #[must_use]
+    pub fn share(self, part: i128, all: i128) -> Amount {
+        // Bit by bit of the amount, from the highest: the product may not fit 128 bits.
+        if all <= 0 || part < 0 || part > all {
+            return Amount::default();
+        }
+        let units = self.0.units().unsigned_abs();
+        let (mut quotient, mut rest) = (0_i128, 0_i128);
+        for shift in (0..128).rev() {
+            (quotient, rest) = (quotient * 2, rest * 2);
+            if units >> shift & 1 == 1 {
+                rest += part;
+            }
+            // At most twice: rest < 3 all.
+            while rest >= all {
+                (quotient, rest) = (quotient + 1, rest - all);
+            }
+        }
+        Amount(Money::from_units(if self.0.is_negative() { -quotient } else { quotient }))
+    }
+
     /// For ratios and limits only: never added up, never shown.
     pub fn approximate(self) -> f64 {
         self.0.units() as f64 / 1e18
@@ -102,6 +154,16 @@ mod tests {
         {
             assert_eq!(amount(text).short(), short);
         }
+    }
+
+    #[test]
+    fn quotients_are_rounded_once() {
+        assert_eq!(amount("1").per(3), Some(amount("0.333333333333333333")));
+        assert_eq!(amount("2").per(3), Some(amount("0.666666666666666667")));
+        assert_eq!(amount("-1").per(3), Some(amount("-0.333333333333333333")));
+        assert_eq!((amount("1").per(0), amount("0.000000000000000001").per(2)), (None, Some(amount("0"))));
+        assert_eq!(amount("99999999999999999999").share(1, 3), amount("33333333333333333333"));
+        assert_eq!(amount("-10").share(3, 10), amount("-3"));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! here has a clock: all times are the server's. Money is exact decimal text from the query to the page; only ratios are floating point.
 
 mod amount;
+mod markdown_text;
+pub mod periodic;
 mod reader;
 pub mod status;
 

@@ -7,6 +7,7 @@ mod demo;
 mod dlq;
 mod engine;
 mod generate;
+mod report;
 mod service;
 mod status;
 mod topic_reader;
@@ -44,6 +45,8 @@ enum Command {
     Dlq(dlq::DlqArgs),
     /// How the spend stands: rhythm, budgets, recommended actions; exits with 0 resonant, 1 dissonant, 2 chaotic, 3 no judgement
     Status(status::StatusArgs),
+    /// A report of a day, a week or a month: JSON, Markdown or HTML
+    Report(report::ReportArgs),
     /// The embedded ClickHouse engine alone, behind ClickHouse's HTTP protocol
     Engine(engine::EngineArgs),
 }
@@ -75,6 +78,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Audit(args) => audit::run(&args),
         Command::Dlq(args) => dlq::run(&args),
         Command::Status(args) => Ok(status::run(&args)),
+        Command::Report(args) => report::run(&args),
         Command::Engine(args) => engine::run(&args),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::terminal::{budget_row, inputs, left_out, scope_row};
 use super::{Proof, Status};
+use crate::markdown_text::{escaped as cell, row};
 
 /// The report.
 pub fn markdown(status: &Status, proof: &Proof) -> String {
@@ -42,32 +43,4 @@ pub fn markdown(status: &Status, proof: &Proof) -> String {
         }
     }
     text + "\n## Ground\n\n" + &cell(&inputs(status)) + "\n"
-}
-
-fn row<const N: usize>(cells: &[String; N]) -> String {
-    let cells: Vec<String> = cells.iter().map(|text| cell(text)).collect();
-    format!("| {} |\n", cells.join(" | "))
-}
-
-/// Text of others as it is: nothing of it may become markup or another cell.
-fn cell(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\n' | '\r' => out.push(' '),
-            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '&' => out.extend(['\\', character]),
-            character => out.push(character),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_others_are_no_markup() {
-        assert_eq!(cell("a|b\n<i>*x*</i>"), r"a\|b \<i\>\*x\*\</i\>");
-    }
 }

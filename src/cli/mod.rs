@@ -7,7 +7,9 @@ mod demo;
 mod dlq;
 mod engine;
 mod generate;
+mod prices;
 mod report;
+mod reprice;
 mod service;
 mod status;
 mod topic_reader;
@@ -47,6 +49,10 @@ enum Command {
     Status(status::StatusArgs),
     /// A report of a day, a week or a month: JSON, Markdown or HTML
     Report(report::ReportArgs),
+    /// The price book: check it, import prices into it
+    Prices(prices::PricesArgs),
+    /// Price what was counted anew: show what would change by scope, or send corrections
+    Reprice(reprice::RepriceArgs),
     /// The embedded ClickHouse engine alone, behind ClickHouse's HTTP protocol
     Engine(engine::EngineArgs),
 }
@@ -79,6 +85,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Dlq(args) => dlq::run(&args),
         Command::Status(args) => Ok(status::run(&args)),
         Command::Report(args) => report::run(&args),
+        Command::Prices(args) => prices::run(&args),
+        Command::Reprice(args) => reprice::run(&args),
         Command::Engine(args) => engine::run(&args),
     }
 }

@@ -288,17 +288,18 @@ impl Drop for SpendCounter {
     }
 }
 
-/// Cheap: the names differ in length or in their last eight bytes more often than not, and what falls together is compared.
+/// Cheap, eight bytes at a time; what falls together is compared. Short of every byte it will not do: names often differ in the middle only.
 fn hash(provider: &str, model: &str) -> usize {
-    let tail = |text: &str| {
-        let bytes = text.as_bytes();
+    let mut mixed = 0_u64;
+    for text in [provider, model] {
+        let (chunks, rest) = text.as_bytes().as_chunks::<8>();
         let mut last = [0; 8];
-        let length = bytes.len().min(8);
-        last[..length].copy_from_slice(&bytes[bytes.len() - length..]);
-        u64::from_le_bytes(last)
-    };
-    let mixed = tail(model).wrapping_add(tail(provider).rotate_left(17)).wrapping_add((model.len() as u64) << 3);
-    (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48) as usize
+        last[..rest.len()].copy_from_slice(rest);
+        for chunk in chunks.iter().chain([&last]) {
+            mixed = (mixed.rotate_left(5) ^ u64::from_le_bytes(*chunk)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        }
+    }
+    (mixed >> 48) as usize
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub(super) fn allocate(by: String, lines: &[Line], share: Option<&Share>) -> All
             AllocationLine { name: name.to_owned(), direct, shared, total: direct.plus(shared) }
         })
         .collect();
-    lines.sort_by(|a, b| b.total.cmp(&a.total));
+    lines.sort_by_key(|line| std::cmp::Reverse(line.total));
     Allocation { by, lines, unallocated }
 }
 

@@ -56,7 +56,7 @@ fn cost_of(tokens: &[i64; 6], unit: &UnitPrices) -> Option<Amount> {
 pub(super) fn cheaper(used: &[TaskModel], book: &PriceBook, end_s: i64) -> Vec<Cheaper> {
     let enough: Vec<&TaskModel> = used.iter().filter(|used| used.calls >= ENOUGH_CALLS).collect();
     let mut found: Vec<Cheaper> = enough.iter().filter_map(|dear| cheapest_instead(dear, &enough, book, end_s)).collect();
-    found.sort_by(|a, b| b.saving.cmp(&a.saving));
+    found.sort_by_key(|found| std::cmp::Reverse(found.saving));
     found
 }
 
@@ -82,7 +82,7 @@ fn cheapest_instead(dear: &TaskModel, enough: &[&TaskModel], book: &PriceBook, e
 /// What the uncached input of each model would have cost less if all of it had been read from the cache: a bound.
 pub(super) fn cacheable(used: &[CacheUse], book: &PriceBook, end_s: i64) -> Vec<Cacheable> {
     let mut found: Vec<Cacheable> = used.iter().filter_map(|used| bound(used, book, end_s)).collect();
-    found.sort_by(|a, b| b.at_most.cmp(&a.at_most));
+    found.sort_by_key(|found| std::cmp::Reverse(found.at_most));
     found
 }
 

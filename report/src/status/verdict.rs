@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn the_worst_scope_that_can_be_judged_decides() {
         let (good, drifting, chaotic) = (scope("a", State::Resonant, 60), scope("b", State::Dissonant, 60), scope("c", State::Chaotic, 60));
-        assert_eq!(judge(&[good.clone()], false), (Some(State::Resonant), 0));
+        assert_eq!(judge(std::slice::from_ref(&good), false), (Some(State::Resonant), 0));
         assert_eq!(judge(&[good.clone(), drifting.clone()], false), (Some(State::Dissonant), 1));
         assert_eq!(judge(&[chaotic, drifting, good], false), (Some(State::Chaotic), 2));
     }

@@ -149,6 +149,14 @@ fn a_judgement_is_proved_by_a_state_file_and_a_report() {
             .to_owned(),
     ];
     rows.extend(users);
+    // The monitor has judged one budget in the last closed hour, and another long ago.
+    let pace = |budget: &str, hours_ago: u32| {
+        format!(
+            "INSERT INTO pace_rows SELECT '{budget}', '', 'p', now() - INTERVAL 1 DAY, now() + INTERVAL 1 DAY, toStartOfHour(now()) - INTERVAL {hours_ago} HOUR, 'USD', 90, 200, 231.5, 199.25,
+             260, 240, toStartOfHour(now()) + INTERVAL 5 HOUR, 'ROLLBACK', 0.75, 41.5, NULL, NULL, 3, 'CHAOTIC', 1"
+        )
+    };
+    rows.extend([pace("llm-paced", 1), budget("llm-paced", "", "1.20"), pace("llm-daily", 9)]);
     let config = stand.database("proof", &rows);
     let output = stand.status(&config, &["--json", "--state-file", "state.json", "--report", "report.md"]);
     assert_eq!(code(&output), 2, "{}", text(&output));
@@ -173,6 +181,13 @@ fn a_judgement_is_proved_by_a_state_file_and_a_report() {
         (&daily["action"], &daily["forecast"], &daily["spent"]),
         (&"EMERGENCY_STOP".into(), &"240".into(), &"90.000000000000000001".into())
     );
+    let paced = &of("llm-paced")[0];
+    assert_eq!((&paced["action"], &paced["forecast"], &paced["forecast_basis"]), (&"ROLLBACK".into(), &"231.5".into(), &"pace".into()));
+    assert_eq!(
+        (&paced["forecast_range"], &paced["confidence"], &paced["gate_score"]),
+        (&serde_json::json!(["199.25", "260"]), &0.75.into(), &41.5.into())
+    );
+    assert_eq!(daily["forecast_basis"], "straight_line", "a pace of nine hours ago is none of now");
     assert_eq!(of("canary-monthly")[0]["action"], "SCALE_DOWN", "chaos of nine hours ago is none of now");
     assert_eq!(of("llm-monthly")[0]["action"], "NONE", "its period is over");
     assert_eq!((of("llm-user-daily").len(), &of("llm-user-daily")[0]["scopes"]), (10, &12.into()));

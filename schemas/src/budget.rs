@@ -31,6 +31,9 @@ pub struct Budget {
     pub per: Vec<Dimension>,
     /// Ascending, at least one.
     pub thresholds: Vec<Threshold>,
+    /// The same for what the period is projected to end at. Ascending, maybe none. In no state: what was told of them is kept by their place.
+    #[serde(skip)]
+    pub projected: Vec<Threshold>,
 }
 
 /// From which spend on somebody is told. Reached at `>=`.
@@ -179,6 +182,8 @@ struct Entry {
     #[serde(default)]
     per: Vec<Dimension>,
     thresholds: Vec<ThresholdEntry>,
+    #[serde(default)]
+    projected: Vec<ThresholdEntry>,
 }
 
 #[derive(Deserialize)]
@@ -206,13 +211,21 @@ impl Entry {
             None => Currency::USD,
             Some(code) => code.parse().map_err(|error| format!("currency: {error}, found {code:?}"))?,
         };
+        let thresholds = check_thresholds("thresholds", &self.thresholds, limit)?;
+        if thresholds.is_empty() {
+            return Err("thresholds: expected at least one, such as { at = \"0.80\", level = \"warning\" }".to_owned());
+        }
+        if self.window == BudgetWindow::Hourly && !self.projected.is_empty() {
+            return Err("projected: an hour is not projected; leave it out, or use a daily or monthly window".to_owned());
+        }
         Ok(Budget {
             limit,
             currency,
             window: self.window,
             filter: check_filter(self.filter)?,
             per: check_per(self.per)?,
-            thresholds: check_thresholds(&self.thresholds, limit)?,
+            thresholds,
+            projected: check_thresholds("projected", &self.projected, limit)?,
             name: self.name,
         })
     }
@@ -260,10 +273,10 @@ fn check_per(per: Vec<Dimension>) -> Result<Vec<Dimension>, String> {
     }
 }
 
-fn check_thresholds(entries: &[ThresholdEntry], limit: Money) -> Result<Vec<Threshold>, String> {
+fn check_thresholds(name: &str, entries: &[ThresholdEntry], limit: Money) -> Result<Vec<Threshold>, String> {
     let mut thresholds: Vec<Threshold> = Vec::with_capacity(entries.len());
     for (index, entry) in entries.iter().enumerate() {
-        let key = format!("thresholds[{index}].at");
+        let key = format!("{name}[{index}].at");
         let share = positive(&key, &entry.at)?;
         let amount = limit.checked_mul_rate(share).ok_or_else(|| format!("{key}: limit times {share} is too large for money"))?;
         let below = thresholds.last().map_or(Money::ZERO, |threshold| threshold.amount);
@@ -271,9 +284,6 @@ fn check_thresholds(entries: &[ThresholdEntry], limit: Money) -> Result<Vec<Thre
             return Err(format!("{key}: {share} of {limit} is not above the threshold before it ({below}); sort them ascending"));
         }
         thresholds.push(Threshold { share, amount, level: entry.level });
-    }
-    if thresholds.is_empty() {
-        return Err("thresholds: expected at least one, such as { at = \"0.80\", level = \"warning\" }".to_owned());
     }
     Ok(thresholds)
 }

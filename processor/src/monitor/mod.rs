@@ -26,6 +26,8 @@ use schemas::partial::{Block, BlockHeader, PartialCell};
 use schemas::rollup::AccountsRow;
 use schemas::{Bucket, GroupingSet, Timestamp};
 
+pub use detection::action::{ActionLimits, GateSettings};
+
 pub use self::effects::MonitorEffects;
 pub use self::error::MonitorError;
 pub use self::gauges::MonitorGauges;

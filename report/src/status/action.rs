@@ -1,30 +1,69 @@
-//! What to do about a budget, by the table of [`detection::action`].
+//! What to do about a budget: what the monitor recommends after every closed hour, or, where it has not judged lately, the table of
+//! [`detection::action`] over the straight line.
 
 use detection::action::{Action, ActionLimits};
 use detection::rhythm::State;
 
+use super::{BudgetFound, BudgetStatus, PaceFound};
 use crate::Amount;
+
+/// A budget with its forecast and action. `pace` is the monitor's newest row, however old; `state` the scope's, if it is known and new.
+pub(super) fn budget_status(
+    row: BudgetFound,
+    rhythm_scope: String,
+    state: Option<State>,
+    pace: Option<&PaceFound>,
+    stale_after_s: i64,
+) -> BudgetStatus {
+    let pace = pace.filter(|pace| pace.period == row.period && pace.age_s <= stale_after_s && row.is_running == 1);
+    if let Some(pace) = pace {
+        return BudgetStatus {
+            forecast_basis: "pace",
+            forecast: pace.forecast,
+            forecast_range: Some([pace.low, pace.high]),
+            exceeded_at: pace.exceeded_at.clone(),
+            action: pace.action,
+            confidence: pace.confidence,
+            gate_score: pace.gate_score,
+            state,
+            rhythm_scope,
+            row,
+        };
+    }
+    let outlook = outlook(row.spent, row.projection);
+    BudgetStatus {
+        forecast_basis: outlook.basis,
+        forecast: outlook.amount,
+        forecast_range: None,
+        exceeded_at: row.exceeded_at.clone(),
+        action: action(outlook, row.limit, state, row.is_running == 1),
+        confidence: None,
+        gate_score: None,
+        state,
+        rhythm_scope,
+        row,
+    }
+}
 
 /// Where a period ends, and how that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Outlook {
+struct Outlook {
     /// `straight_line` or `spent`.
-    pub basis: &'static str,
+    basis: &'static str,
     /// At least so much.
-    pub amount: Amount,
+    amount: Amount,
 }
 
 /// The projection if there is one; in a young period what is spent, which is where it ends at least.
-pub(super) fn outlook(spent: Amount, projection: Option<Amount>) -> Outlook {
+fn outlook(spent: Amount, projection: Option<Amount>) -> Outlook {
     match projection {
         Some(amount) => Outlook { basis: "straight_line", amount },
         None => Outlook { basis: "spent", amount: spent },
     }
 }
 
-/// The row of the table. A state that is not known is no chaos, and without a gate score (nobody reports a service level here) only chaos
-/// leads to a rollback. A period that is over needs no action.
-pub(super) fn action(outlook: Outlook, limit: Amount, state: Option<State>, is_running: bool) -> Action {
+/// The row of the table. A state that is not known is no chaos, and without a gate score only chaos leads to a rollback. A period that is over needs no action.
+fn action(outlook: Outlook, limit: Amount, state: Option<State>, is_running: bool) -> Action {
     if !is_running {
         return Action::None;
     }

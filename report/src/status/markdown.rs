@@ -1,6 +1,6 @@
 //! A status as a Markdown report: what was judged, on what ground, and the hash that ties it to its state file.
 
-use super::terminal::{budget_row, inputs, left_out, scope_row};
+use super::terminal::{LEGEND, budget_row, inputs, left_out, scope_row};
 use super::{Proof, Status};
 use crate::markdown_text::{escaped as cell, row};
 
@@ -30,7 +30,7 @@ pub fn markdown(status: &Status, proof: &Proof) -> String {
         text += "|---|---|---:|---:|---:|---:|---|---|---|\n";
         text += &status.budgets.iter().map(|budget| row(&budget_row(budget))).collect::<String>();
         text += &left_out(&status.budgets).iter().map(|line| format!("\n{}.\n", cell(line))).collect::<String>();
-        text += "\nThe forecast is a straight line to the period's end. `>=`: so young a period has none, it ends at what is spent at least. Every action needs approval.\n";
+        text += &format!("\n{}\n", cell(LEGEND));
     }
     text += "\n## Alerts of 24 hours that are not resolved\n\n";
     if status.open_alerts.is_empty() {

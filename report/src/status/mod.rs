@@ -131,12 +131,21 @@ pub struct BudgetStatus {
     pub rhythm_scope: String,
     /// That scope's state; `None`: not known, or too old.
     pub state: Option<State>,
-    /// What the action rests on: `straight_line`, or `spent` while the period is too young for a projection.
+    /// What forecast and action rest on: `pace` (the monitor's, of the newest closed hour), else `straight_line`, or `spent` while the period is too
+    /// young for a projection.
     pub forecast_basis: &'static str,
     /// Where the period ends on that basis.
     pub forecast: Amount,
+    /// One outcome in ten ends below, one above; of a pace.
+    pub forecast_range: Option<[Amount; 2]>,
+    /// When the limit is reached on that basis, RFC 3339; `None`: not in this period, or already.
+    pub exceeded_at: Option<String>,
     /// What to do. It needs approval.
     pub action: Action,
+    /// Probability that its condition on the money holds at the period's end; of a pace.
+    pub confidence: Option<f64>,
+    /// 0 to 100; of a pace, if enough is known.
+    pub gate_score: Option<f64>,
 }
 
 /// A row of the view `budget_forecast`.
@@ -161,6 +170,7 @@ pub struct BudgetFound {
     /// `spent / limit`
     pub ratio: Option<f64>,
     /// When the straight line meets the limit, RFC 3339; `None`: not in this period, or already.
+    #[serde(skip_serializing)]
     pub exceeded_at: Option<String>,
     /// Highest threshold reached, or empty.
     pub level: String,
@@ -168,6 +178,22 @@ pub struct BudgetFound {
     pub is_running: u8,
     /// Scopes of this budget in all; at most ten of them, those that have used most, are listed.
     pub scopes: u64,
+}
+
+/// A row of the view `budget_pace`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(crate) struct PaceFound {
+    budget: String,
+    scope: String,
+    period: String,
+    age_s: i64,
+    forecast: Amount,
+    low: Amount,
+    high: Amount,
+    exceeded_at: Option<String>,
+    action: Action,
+    confidence: Option<f64>,
+    gate_score: Option<f64>,
 }
 
 /// An alert that was not resolved.

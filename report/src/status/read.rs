@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::action::{action, outlook};
+use super::action::budget_status;
 use super::verdict::{scope_status, verdict};
-use super::{AccountFound, BudgetFound, BudgetStatus, Inputs, Question, RhythmFound, Status};
+use super::{AccountFound, BudgetFound, Inputs, PaceFound, Question, RhythmFound, Status};
 use crate::{ReadError, Reader, literal};
 
 /// Scopes of one budget that are listed: those that have used most.
@@ -35,12 +35,11 @@ pub fn read(reader: &Reader<'_>, question: &Question) -> Result<Status, ReadErro
 
     let of_scope = |scope: &String| scope_status(scope.clone(), rhythms.get(scope.as_str()).copied().cloned(), question.stale_after_s);
     let scopes: Vec<_> = judged.iter().map(of_scope).collect();
+    let paces: Vec<PaceFound> = reader.rows("paces of budgets", &paces_sql(&found))?;
     let budgets = found.into_iter().zip(rhythm_scopes).map(|(row, rhythm_scope)| {
         let known = rhythms.get(rhythm_scope.as_str()).filter(|found| found.age_s <= question.stale_after_s);
-        let state = known.map(|found| found.state);
-        let outlook = outlook(row.spent, row.projection);
-        let action = action(outlook, row.limit, state, row.is_running == 1);
-        BudgetStatus { rhythm_scope, state, forecast_basis: outlook.basis, forecast: outlook.amount, action, row }
+        let pace = paces.iter().find(|pace| pace.budget == row.budget && pace.scope == row.scope);
+        budget_status(row, rhythm_scope, known.map(|found| found.state), pace, question.stale_after_s)
     });
     Ok(Status {
         format: "cost-rhythm-status/1",
@@ -107,6 +106,19 @@ fn budgets_sql() -> String {
         SETTINGS output_format_json_quote_64bit_integers = 0",
         time("b.period_end"),
         time("b.exceeded_at"),
+    )
+}
+
+/// The newest row of each budget and scope that is listed.
+fn paces_sql(budgets: &[BudgetFound]) -> String {
+    let pairs: Vec<String> = budgets.iter().map(|found| format!("({}, {})", literal(&found.budget), literal(&found.scope))).collect();
+    let pairs = if pairs.is_empty() { "('', '')".to_owned() } else { pairs.join(", ") };
+    format!(
+        "SELECT budget, scope, period, dateDiff('second', p.hour + INTERVAL 1 HOUR, now()) AS age_s, toString(p.forecast) AS forecast, toString(p.low) AS low,
+            toString(p.high) AS high, if(p.exceeded_at IS NULL, NULL, {}) AS exceeded_at, toString(p.action) AS action, p.confidence AS confidence, p.gate_score AS gate_score
+        FROM budget_pace AS p WHERE p.hour > now() - INTERVAL 40 DAY AND (p.budget, p.scope) IN ({pairs})
+        ORDER BY p.hour DESC LIMIT 1 BY budget, scope SETTINGS output_format_json_quote_64bit_integers = 0",
+        time("p.exceeded_at"),
     )
 }
 

@@ -18,8 +18,7 @@ pub fn terminal(status: &Status) -> String {
         let header = ["budget", "period", "spent", "limit", "used", "forecast", "exceeded at", "rhythm", "action"].map(str::to_owned);
         text += &table(std::iter::once(header).chain(status.budgets.iter().map(budget_row)).collect::<Vec<_>>().as_slice(), 2..6);
         text += &left_out(&status.budgets).iter().map(|line| format!("  {line}\n")).collect::<String>();
-        text += "  forecast: a straight line to the period's end; >= : so young a period has none, it ends at what is spent at least\n";
-        text += "  every action needs approval\n";
+        text += &format!("  {}\n", LEGEND);
     }
     text += "\nAlerts of 24 hours that are not resolved\n";
     for alert in &status.open_alerts {
@@ -30,6 +29,9 @@ pub fn terminal(status: &Status) -> String {
     }
     text + "\n" + &inputs(status) + "\n"
 }
+
+/// What the column of forecasts holds.
+pub(super) const LEGEND: &str = "Forecast: of the newest closed hour; ~ : there is none, a straight line to the period's end; >= : the period is too young for one, it ends at what is spent at least. Every action needs approval.";
 
 /// What was there to judge by, in a sentence.
 pub(super) fn inputs(status: &Status) -> String {
@@ -72,21 +74,30 @@ pub(super) fn budget_row(budget: &BudgetStatus) -> [String; 9] {
     let row = &budget.row;
     let name = if row.scope.is_empty() { row.budget.clone() } else { format!("{} {}", row.budget, row.scope) };
     let period = if row.is_running == 1 { row.period.clone() } else { format!("{} (over)", row.period) };
-    let at_least = if budget.forecast_basis == "spent" && row.is_running == 1 { ">= " } else { "" };
+    let mark = match budget.forecast_basis {
+        _ if row.is_running == 0 => "",
+        "straight_line" => "~ ",
+        "spent" => ">= ",
+        _ => "",
+    };
+    let action = match budget.confidence {
+        Some(confidence) => format!("{} ({:.0} %)", budget.action, confidence * 100.0),
+        None => budget.action.to_string(),
+    };
     [
         name,
         period,
         row.spent.short(),
         format!("{} {}", row.limit.short(), row.currency),
         row.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{:.1} %", ratio * 100.0)),
-        format!("{at_least}{}", budget.forecast.short()),
-        match (&row.exceeded_at, row.spent >= row.limit) {
+        format!("{mark}{}", budget.forecast.short()),
+        match (&budget.exceeded_at, row.spent >= row.limit) {
             (_, true) => "is exceeded".to_owned(),
             (Some(at), _) => at.clone(),
             (None, _) => "-".to_owned(),
         },
         budget.state.map_or("not known", |state| state.as_str()).to_owned(),
-        budget.action.as_str().to_owned(),
+        action,
     ]
 }
 

@@ -152,8 +152,8 @@ fn a_judgement_is_proved_by_a_state_file_and_a_report() {
     // The monitor has judged one budget in the last closed hour, and another long ago.
     let pace = |budget: &str, hours_ago: u32| {
         format!(
-            "INSERT INTO pace_rows SELECT '{budget}', '', 'p', now() - INTERVAL 1 DAY, now() + INTERVAL 1 DAY, toStartOfHour(now()) - INTERVAL {hours_ago} HOUR, 'USD', 90, 200, 231.5, 199.25,
-             260, 240, toStartOfHour(now()) + INTERVAL 5 HOUR, 'ROLLBACK', 0.75, 41.5, NULL, NULL, 3, 'CHAOTIC', 1"
+            "INSERT INTO pace_rows SELECT '{budget}', '', 'p', now() - INTERVAL 1 DAY, now() + INTERVAL 1 DAY, toStartOfHour(now()) - INTERVAL {hours_ago} HOUR, 'USD', '90', '200', '231.5', '199.25',
+             '260', '240', toStartOfHour(now()) + INTERVAL 5 HOUR, 'ROLLBACK', 0.75, 41.5, NULL, NULL, 3, 'CHAOTIC', 1"
         )
     };
     rows.extend([pace("llm-paced", 1), budget("llm-paced", "", "1.20"), pace("llm-daily", 9)]);

@@ -42,8 +42,7 @@ impl TokenUsage {
     fn observe(&mut self, tokens: i64) {
         let tokens = u64::try_from(tokens).unwrap_or(0);
         if tokens > 0 {
-            let bucket = TOKEN_BUCKETS.iter().filter(|bound| tokens > **bound).count();
-            self.buckets[bucket] += 1;
+            self.buckets[bucket_of(tokens)] += 1;
             self.sum = self.sum.saturating_add(tokens);
         }
     }
@@ -54,6 +53,21 @@ impl TokenUsage {
         }
         self.sum = self.sum.saturating_add(other.sum);
     }
+}
+
+/// In 32 bits and without branches, so that all bounds are compared at once.
+fn bucket_of(tokens: u64) -> usize {
+    const BOUNDS: [i32; 8] = {
+        let mut bounds = [i32::MAX; 8];
+        let mut place = 0;
+        while place < TOKEN_BUCKETS.len() {
+            bounds[place] = TOKEN_BUCKETS[place] as i32;
+            place += 1;
+        }
+        bounds
+    };
+    let tokens = i32::try_from(tokens).unwrap_or(i32::MAX);
+    BOUNDS.iter().map(|bound| i32::from(tokens > *bound)).sum::<i32>() as usize
 }
 
 /// Of one pair of provider and model.
@@ -183,7 +197,7 @@ impl SpendFigures {
     /// Counts for one partition.
     pub fn counter(&self) -> SpendCounter {
         let remembered = std::iter::repeat_with(|| None).take(REMEMBERED).collect();
-        SpendCounter { figures: self.clone(), remembered, usage: Vec::new(), touched: Vec::new(), minute: (0, 0, 0), spilled: Vec::new() }
+        SpendCounter { figures: self.clone(), remembered, counted: Vec::new(), touched: Vec::new(), spilled: Vec::new() }
     }
 }
 
@@ -200,13 +214,21 @@ pub struct SpendCounter {
     /// By a cheap hash of the names; the newest one takes the place.
     remembered: Vec<Option<Remembered>>,
     /// By the pair's place.
-    usage: Vec<Usage>,
+    counted: Vec<Counted>,
     /// Places with something to hand over.
     touched: Vec<usize>,
-    /// Place, minute and cost of the latest events.
-    minute: (usize, i64, i128),
-    /// The same of earlier ones.
+    /// Place, minute and cost of minutes before the latest of their place.
     spilled: Vec<(usize, i64, i128)>,
+}
+
+/// Of one pair since the last time it was handed over.
+#[derive(Clone, Copy, Default)]
+struct Counted {
+    usage: Usage,
+    is_touched: bool,
+    /// The latest event's minute, and what its events in a row cost.
+    minute: i64,
+    minute_cost: i128,
 }
 
 impl SpendCounter {
@@ -218,10 +240,12 @@ impl SpendCounter {
         }
         let place = self.place(provider, model);
         let cost = priced.priced.cost.units();
-        let usage = &mut self.usage[place];
-        if *usage == Usage::default() {
+        let counted = &mut self.counted[place];
+        if !counted.is_touched {
+            counted.is_touched = true;
             self.touched.push(place);
         }
+        let usage = &mut counted.usage;
         usage.cost = usage.cost.wrapping_add(cost);
         if event.kind == Kind::Llm {
             usage.calls[usize::from(event.is_error())] += 1;
@@ -232,17 +256,14 @@ impl SpendCounter {
             }
         }
         let minute = event.occurred_at.micros().div_euclid(MINUTE_US);
-        if (self.minute.0, self.minute.1) == (place, minute) {
-            self.minute.2 = self.minute.2.wrapping_add(cost);
-        } else {
-            let before = std::mem::replace(&mut self.minute, (place, minute, cost));
-            self.spill(before);
+        if counted.minute == minute {
+            counted.minute_cost = counted.minute_cost.wrapping_add(cost);
+            return;
         }
-    }
-
-    fn spill(&mut self, (place, minute, cost): (usize, i64, i128)) {
-        if cost != 0 {
-            self.spilled.push((place, minute, cost));
+        let before = (place, counted.minute, counted.minute_cost);
+        (counted.minute, counted.minute_cost) = (minute, cost);
+        if before.2 != 0 {
+            self.spilled.push(before);
         }
         if self.spilled.len() >= SPILLED {
             self.hand_over();
@@ -258,8 +279,8 @@ impl SpendCounter {
             return found.place;
         }
         let place = self.figures.all().pair(provider, model);
-        if self.usage.len() <= place {
-            self.usage.resize(place + 1, Usage::default());
+        if self.counted.len() <= place {
+            self.counted.resize(place + 1, Counted::default());
         }
         self.remembered[slot] = Some(Remembered { provider: provider.into(), model: model.into(), place });
         place
@@ -267,17 +288,17 @@ impl SpendCounter {
 
     /// Adds what was counted to the process's figures.
     pub fn hand_over(&mut self) {
-        let (place, minute, cost) = std::mem::take(&mut self.minute);
-        if cost != 0 {
-            self.spilled.push((place, minute, cost));
+        if self.touched.is_empty() {
+            return;
         }
         let mut all = self.figures.all();
         for (place, minute, cost) in self.spilled.drain(..) {
             all.pairs[place].last_hour.add(minute, cost);
         }
         for place in self.touched.drain(..) {
-            all.pairs[place].usage.add(&self.usage[place]);
-            self.usage[place] = Usage::default();
+            let counted = std::mem::take(&mut self.counted[place]);
+            all.pairs[place].usage.add(&counted.usage);
+            all.pairs[place].last_hour.add(counted.minute, counted.minute_cost);
         }
     }
 }
@@ -288,18 +309,28 @@ impl Drop for SpendCounter {
     }
 }
 
-/// Cheap, eight bytes at a time; what falls together is compared. Short of every byte it will not do: names often differ in the middle only.
+/// Cheap: up to 32 bytes of each name, in pieces that do not wait for one another; what falls together is compared.
 fn hash(provider: &str, model: &str) -> usize {
-    let mut mixed = 0_u64;
-    for text in [provider, model] {
-        let (chunks, rest) = text.as_bytes().as_chunks::<8>();
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        for chunk in chunks.iter().chain([&last]) {
-            mixed = (mixed.rotate_left(5) ^ u64::from_le_bytes(*chunk)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        }
-    }
-    (mixed >> 48) as usize
+    let mixed = pieces(provider).wrapping_add(pieces(model).rotate_left(29));
+    (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48) as usize
+}
+
+/// The first and the last 16 bytes, eight by eight, which overlap in short names.
+fn pieces(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let (first, last) = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        _ => return bytes.iter().fold(bytes.len() as u64, |sum, byte| (sum << 8) ^ u64::from(*byte)),
+    };
+    let second = bytes.get(8..).and_then(|rest| rest.first_chunk::<8>()).map_or(0, |chunk| u64::from_le_bytes(*chunk));
+    let before_last = bytes.get(..bytes.len() - 8).and_then(|rest| rest.last_chunk::<8>()).map_or(0, |chunk| u64::from_le_bytes(*chunk));
+    let mixed = [
+        (first, 0xA076_1D64_78BD_642F),
+        (second, 0xE703_7ED1_A0B4_28DB),
+        (before_last, 0x8EBC_6AF0_9C88_C6E3),
+        (last, 0x5899_65CC_7537_4CC3),
+    ];
+    mixed.iter().fold(bytes.len() as u64, |sum, (piece, factor): &(u64, u64)| sum ^ piece.wrapping_mul(*factor).rotate_left(31))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::calendar::{Calendar, Window};
 use crate::event::MAX_DIMENSION_BYTES;
 use crate::grouping::{DEFAULT_MAX_SERIES, MAX_KEY};
 use crate::rates::decimal_text;
+use crate::timestamp::HOUR_US;
 use crate::{Bucket, Currency, Dimension, GroupingSet, Money};
 
 /// Longest name of a budget, in bytes.
@@ -57,7 +58,15 @@ pub enum BudgetWindow {
     Daily,
     /// A month of the business time zone.
     Monthly,
+    /// So many hours of UTC that end with any.
+    Rolling {
+        /// How many, 2 to [`MAX_ROLLING_HOURS`].
+        hours: u32,
+    },
 }
+
+/// Most hours of a rolling window: a month.
+pub const MAX_ROLLING_HOURS: u32 = 744;
 
 impl BudgetWindow {
     /// Its name in budget files.
@@ -66,7 +75,19 @@ impl BudgetWindow {
             BudgetWindow::Hourly => "hourly",
             BudgetWindow::Daily => "daily",
             BudgetWindow::Monthly => "monthly",
+            BudgetWindow::Rolling { .. } => "rolling",
         }
+    }
+
+    /// Is it one that moves with every hour?
+    pub const fn is_rolling(self) -> bool {
+        matches!(self, BudgetWindow::Rolling { .. })
+    }
+
+    /// A rolling window as people name it: `24 h to 2026-11-22T10:00Z`.
+    pub fn rolling_label(hours: u32, window: Window) -> String {
+        let end = window.end.to_string();
+        format!("{hours} h to {}Z", end.get(..16).unwrap_or(&end))
     }
 
     /// The period that holds the bucket.
@@ -75,6 +96,10 @@ impl BudgetWindow {
             BudgetWindow::Hourly => calendar.hour(bucket),
             BudgetWindow::Daily => calendar.day(bucket),
             BudgetWindow::Monthly => calendar.month(bucket),
+            BudgetWindow::Rolling { hours } => {
+                let last = calendar.hour(bucket);
+                Window { start: last.start.plus(-i64::from(hours.saturating_sub(1)) * HOUR_US), end: last.end }
+            }
         }
     }
 
@@ -85,6 +110,7 @@ impl BudgetWindow {
             BudgetWindow::Hourly => format!("{}Z", utc.get(..16).unwrap_or(&utc)),
             BudgetWindow::Daily => calendar.date_text(period),
             BudgetWindow::Monthly => calendar.date_text(period).get(..7).unwrap_or(&utc).to_owned(),
+            BudgetWindow::Rolling { hours } => BudgetWindow::rolling_label(hours, period),
         }
     }
 }
@@ -149,6 +175,11 @@ impl Budget {
         Ok(budgets)
     }
 
+    /// How many thresholds, from the lowest, so much spend reaches.
+    pub fn reached(&self, spent: Money) -> usize {
+        self.thresholds.iter().filter(|threshold| spent >= threshold.amount).count()
+    }
+
     /// Where its spend is counted: a default set when that counts the same, else a set of its own, `budget:NAME`.
     pub fn grouping_set(&self, defaults: &[GroupingSet]) -> GroupingSet {
         let serves = |set: &&GroupingSet| self.filter.is_empty() && set.filter.is_empty() && set.key == self.per;
@@ -176,7 +207,9 @@ struct Entry {
     name: String,
     limit: toml::Value,
     currency: Option<String>,
-    window: BudgetWindow,
+    window: WindowEntry,
+    /// Of a rolling window.
+    hours: Option<u32>,
     #[serde(default)]
     filter: BTreeMap<Dimension, OneOrMany>,
     #[serde(default)]
@@ -184,6 +217,31 @@ struct Entry {
     thresholds: Vec<ThresholdEntry>,
     #[serde(default)]
     projected: Vec<ThresholdEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WindowEntry {
+    Hourly,
+    Daily,
+    Monthly,
+    Rolling,
+}
+
+impl WindowEntry {
+    fn check(self, hours: Option<u32>) -> Result<BudgetWindow, String> {
+        match (self, hours) {
+            (WindowEntry::Hourly, None) => Ok(BudgetWindow::Hourly),
+            (WindowEntry::Daily, None) => Ok(BudgetWindow::Daily),
+            (WindowEntry::Monthly, None) => Ok(BudgetWindow::Monthly),
+            (WindowEntry::Rolling, Some(hours @ 2..=MAX_ROLLING_HOURS)) => Ok(BudgetWindow::Rolling { hours }),
+            (WindowEntry::Rolling, Some(hours)) => Err(format!("hours: a rolling window has 2 to {MAX_ROLLING_HOURS}, found {hours}")),
+            (WindowEntry::Rolling, None) => Err("hours: is missing: how many hours has the rolling window, such as 24?".to_owned()),
+            (_, Some(hours)) => {
+                Err(format!("hours: only a rolling window has them, found {hours}: leave them out, or use window = \"rolling\""))
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -215,13 +273,14 @@ impl Entry {
         if thresholds.is_empty() {
             return Err("thresholds: expected at least one, such as { at = \"0.80\", level = \"warning\" }".to_owned());
         }
-        if self.window == BudgetWindow::Hourly && !self.projected.is_empty() {
-            return Err("projected: an hour is not projected; leave it out, or use a daily or monthly window".to_owned());
+        let window = self.window.check(self.hours)?;
+        if !matches!(window, BudgetWindow::Daily | BudgetWindow::Monthly) && !self.projected.is_empty() {
+            return Err("projected: only days and months are projected; leave it out, or use a daily or monthly window".to_owned());
         }
         Ok(Budget {
             limit,
             currency,
-            window: self.window,
+            window,
             filter: check_filter(self.filter)?,
             per: check_per(self.per)?,
             thresholds,

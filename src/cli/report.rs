@@ -79,6 +79,7 @@ fn question(config: &Config, args: &ReportArgs) -> anyhow::Result<ReportQuestion
         usage_events: config.clickhouse.usage_events,
         tags: config.report.tags.clone(),
         shares: shares(config)?,
+        rolling_budgets: rules.budgets.iter().filter(|budget| budget.window.is_rolling()).map(|budget| budget.name.clone()).collect(),
         book: rules.book,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         database: config.clickhouse.database.clone(),

@@ -76,7 +76,11 @@ fn judge(args: &StatusArgs) -> anyhow::Result<ExitCode> {
 fn counted_budgets(config: &Config) -> anyhow::Result<Vec<CountedBudget>> {
     let sets = config.grouping_sets();
     let budgets = Rules::read(config)?.budgets;
-    let counted = budgets.iter().map(|budget| CountedBudget { name: budget.name.clone(), set: budget.grouping_set(&sets).name });
+    let counted = budgets.iter().map(|budget| CountedBudget {
+        name: budget.name.clone(),
+        set: budget.grouping_set(&sets).name,
+        is_rolling: budget.window.is_rolling(),
+    });
     Ok(counted.collect())
 }
 

@@ -133,9 +133,10 @@ impl Service {
             cluster,
             client,
         };
+        let rolling = rules.budgets.iter().filter(|budget| budget.window.is_rolling()).map(|budget| budget.name.clone());
         let spend = SpendSources {
             spend: SpendFigures::new(config.metrics.max_models),
-            budgets: BudgetFigures::new(config.metrics.max_budget_scopes),
+            budgets: BudgetFigures::new(config.metrics.max_budget_scopes, rolling),
             now: || Timestamp::from_millis(jiff::Timestamp::now().as_millisecond()),
         };
         let mut stages = Vec::new();

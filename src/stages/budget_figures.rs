@@ -3,11 +3,12 @@
 //! A monitor notes every budget row that it writes; what is shown is the latest of each budget and scope whose period is running. So there
 //! is no sample before the first change after a start, or in a period in which nothing was spent yet: missing, never an old one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use schemas::Timestamp;
 use schemas::rollup::BudgetRow;
+use schemas::timestamp::HOUR_US;
 
 use super::spend_figures::OTHER;
 
@@ -22,20 +23,27 @@ pub struct BudgetFigure {
     pub ratio: f64,
 }
 
+/// How long the row of a window that rolls on holds after the window's end, microseconds: until the next hour is closed, with time to spare.
+const ROLLING_HOLDS_US: i64 = 2 * HOUR_US;
+
 /// Of one budget in its newest period: older ones say nothing about the running one.
 #[derive(Default)]
 struct Newest {
     period_end: Timestamp,
-    ratios: HashMap<Box<str>, f64>,
+    /// By scope: end of the period, and ratio.
+    ratios: HashMap<Box<str>, (Timestamp, f64)>,
 }
 
 impl Newest {
-    fn note(&mut self, period_end: Timestamp, scope: Box<str>, ratio: f64) {
+    /// `holds_us`: how long a row holds after its period's end.
+    fn note(&mut self, period_end: Timestamp, scope: Box<str>, ratio: f64, holds_us: i64) {
         if period_end > self.period_end {
-            *self = Newest { period_end, ratios: HashMap::new() };
+            self.period_end = period_end;
+            self.ratios.retain(|_, (end, _)| end.plus(holds_us) >= period_end);
         }
-        if period_end == self.period_end {
-            self.ratios.insert(scope, ratio);
+        let is_newer = self.ratios.get(&scope).is_none_or(|(end, _)| *end <= period_end);
+        if is_newer && period_end.plus(holds_us) >= self.period_end {
+            self.ratios.insert(scope, (period_end, ratio));
         }
     }
 }
@@ -55,13 +63,19 @@ struct All {
 #[derive(Clone)]
 pub struct BudgetFigures {
     most_scopes: usize,
+    /// Budgets whose window rolls on.
+    rolling: Arc<BTreeSet<String>>,
     all: Arc<Mutex<All>>,
 }
 
 impl BudgetFigures {
-    /// With so many scopes of a budget at most: those that have used most.
-    pub fn new(most_scopes: usize) -> Self {
-        BudgetFigures { most_scopes, all: Arc::default() }
+    /// With so many scopes of a budget at most: those that have used most. `rolling`: names of the budgets whose window rolls on.
+    pub fn new(most_scopes: usize, rolling: impl IntoIterator<Item = String>) -> Self {
+        BudgetFigures { most_scopes, rolling: Arc::new(rolling.into_iter().collect()), all: Arc::default() }
+    }
+
+    fn holds_us(&self, budget: &str) -> i64 {
+        if self.rolling.contains(budget) { ROLLING_HOLDS_US } else { 0 }
     }
 
     fn all(&self) -> std::sync::MutexGuard<'_, All> {
@@ -72,8 +86,10 @@ impl BudgetFigures {
     pub fn read(&self, now: Timestamp) -> Vec<BudgetFigure> {
         let all = self.all();
         let mut budgets: BTreeMap<&str, BTreeMap<&str, f64>> = BTreeMap::new();
-        for (budget, newest) in all.monitors.values().flatten().filter(|(_, newest)| newest.period_end > now) {
-            budgets.entry(budget).or_default().extend(newest.ratios.iter().map(|(scope, ratio)| (&**scope, *ratio)));
+        for (budget, newest) in all.monitors.values().flatten() {
+            let holds_us = self.holds_us(budget);
+            let running = newest.ratios.iter().filter(|(_, (end, _))| end.plus(holds_us) > now);
+            budgets.entry(budget).or_default().extend(running.map(|(scope, (_, ratio))| (&**scope, *ratio)));
         }
         budgets.into_iter().flat_map(|(budget, scopes)| self.figures_of(budget, scopes)).collect()
     }
@@ -121,7 +137,8 @@ impl BudgetNotes {
         let mut all = self.figures.all();
         let budgets = all.monitors.entry(self.monitor).or_default();
         for (budget, period_end, scope, ratio) in self.rows.drain(..) {
-            budgets.entry(budget).or_default().note(period_end, scope, ratio);
+            let holds_us = self.figures.holds_us(&budget);
+            budgets.entry(budget).or_default().note(period_end, scope, ratio, holds_us);
         }
     }
 }
@@ -166,7 +183,7 @@ mod tests {
 
     #[test]
     fn the_running_period_is_shown_until_it_is_over() {
-        let figures = BudgetFigures::new(3);
+        let figures = BudgetFigures::new(3, []);
         let mut notes = figures.notes();
         note(&mut notes, "daily", "", 100, 50);
         note(&mut notes, "daily", "", 100, 150);
@@ -178,8 +195,23 @@ mod tests {
     }
 
     #[test]
+    fn a_window_that_rolls_on_holds_until_the_next_hour_is_closed() {
+        let figures = BudgetFigures::new(3, ["last-day".to_owned()]);
+        let mut notes = figures.notes();
+        let hour = HOUR_US / 1000;
+        note(&mut notes, "last-day", "team=a", hour, 50);
+        note(&mut notes, "last-day", "team=b", hour, 100);
+        // The running hour of one of them is looked at.
+        note(&mut notes, "last-day", "team=a", 2 * hour, 150);
+        assert_eq!(read(&figures, hour + 1), [of("last-day", "team=a", 0.75), of("last-day", "team=b", 0.5)]);
+        assert_eq!(read(&figures, 3 * hour), [of("last-day", "team=a", 0.75)], "b has had nothing for two hours");
+        note(&mut notes, "last-day", "team=a", 4 * hour, 20);
+        assert_eq!(read(&figures, 4 * hour), [of("last-day", "team=a", 0.1)]);
+    }
+
+    #[test]
     fn the_most_used_scopes_are_shown_and_the_worst_of_the_others() {
-        let figures = BudgetFigures::new(2);
+        let figures = BudgetFigures::new(2, []);
         let (mut one, mut other) = (figures.notes(), figures.notes());
         for (user, spent) in [("a", 10), ("b", 200), ("c", 60)] {
             note(&mut one, "users", user, 100, spent);

@@ -16,6 +16,8 @@ pub struct ReportQuestion {
     pub tags: Vec<String>,
     /// Who pays for what names nobody.
     pub shares: Vec<Share>,
+    /// Budgets whose windows roll on: they overlap, so their periods are not added up.
+    pub rolling_budgets: Vec<String>,
     /// For what other models would cost.
     pub book: PriceBook,
     /// Of the program.

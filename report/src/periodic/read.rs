@@ -292,11 +292,13 @@ impl Asked<'_> {
     }
 
     fn budgets(&self) -> Result<Vec<BudgetUse>, ReadError> {
+        let rolling: Vec<String> = self.question.rolling_budgets.iter().map(|budget| literal(budget)).chain(["''".to_owned()]).collect();
+        let rolling = rolling.join(", ");
         self.reader.rows(
             "budgets",
             &format!(
                 "SELECT v.budget AS budget, v.currency AS currency, toUInt64(count()) AS periods, toString(sum(v.spent)) AS spent, toString(sum(v.`limit`)) AS limit
-                FROM budgets AS v WHERE v.scope = '' AND v.period_start >= {} AND v.period_end <= {} AND dateDiff('hour', v.period_start, v.period_end) > 1
+                FROM budgets AS v WHERE v.scope = '' AND v.budget NOT IN ({rolling}) AND v.period_start >= {} AND v.period_end <= {} AND dateDiff('hour', v.period_start, v.period_end) > 1
                 GROUP BY budget, currency ORDER BY budget, currency {WHOLE_NUMBERS}",
                 instant(self.period().start_s),
                 instant(self.period().end_s)

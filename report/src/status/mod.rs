@@ -51,6 +51,8 @@ pub struct CountedBudget {
     pub name: String,
     /// Name of the set; `budget:NAME` for one of its own.
     pub set: String,
+    /// Does its window roll on? Its newest one ends with the newest closed hour, and counts as running.
+    pub is_rolling: bool,
 }
 
 /// A judgement with all that it was made of.
@@ -176,6 +178,9 @@ pub struct BudgetFound {
     pub level: String,
     /// Is the period not over?
     pub is_running: u8,
+    /// Seconds since the period ended; negative: it has not.
+    #[serde(skip_serializing)]
+    pub ended_s: i64,
     /// Scopes of this budget in all; at most ten of them, those that have used most, are listed.
     pub scopes: u64,
 }

@@ -26,7 +26,13 @@ fn time(expression: &str) -> String {
 pub fn read(reader: &Reader<'_>, question: &Question) -> Result<Status, ReadError> {
     let clock: Clock = reader.row("the time", &format!("SELECT {} AS judged_at", time("now()")))?;
     let inputs = read_inputs(reader, question)?;
-    let found: Vec<BudgetFound> = reader.rows("budgets", &budgets_sql())?;
+    let mut found: Vec<BudgetFound> = reader.rows("budgets", &budgets_sql())?;
+    for budget in &mut found {
+        if question.budgets.iter().any(|known| known.is_rolling && known.name == budget.budget) && budget.ended_s <= question.stale_after_s
+        {
+            budget.is_running = 1;
+        }
+    }
     let rhythm_scopes: Vec<String> = found.iter().map(|budget| rhythm_scope(question, budget)).collect();
     let judged = judged_scopes(question, &found, &rhythm_scopes);
     let wanted: Vec<&str> = judged.iter().chain(&rhythm_scopes).map(String::as_str).collect();
@@ -98,7 +104,7 @@ fn budgets_sql() -> String {
     format!(
         "SELECT * FROM (
             SELECT budget, scope, period, {} AS period_end, currency, toString(spent) AS spent, toString(`limit`) AS `limit`,
-                toString(`projection`) AS `projection`, ratio, if(exceeded_at IS NULL, NULL, {}) AS exceeded_at, level, toUInt8(is_running) AS is_running,
+                toString(`projection`) AS `projection`, ratio, if(exceeded_at IS NULL, NULL, {}) AS exceeded_at, level, toUInt8(is_running) AS is_running, dateDiff('second', b.period_end, now()) AS ended_s,
                 count() OVER (PARTITION BY budget) AS scopes
             FROM budget_forecast AS b
             WHERE b.period_end > now() - INTERVAL 40 DAY
@@ -192,13 +198,14 @@ mod tests {
             exceeded_at: None,
             level: String::new(),
             is_running: 1,
+            ended_s: -1,
             scopes: 1,
         }
     }
 
     #[test]
     fn a_budgets_rhythm_is_that_of_the_set_that_counts_it() {
-        let counted = |name: &str, set: &str| CountedBudget { name: name.to_owned(), set: set.to_owned() };
+        let counted = |name: &str, set: &str| CountedBudget { name: name.to_owned(), set: set.to_owned(), is_rolling: false };
         let question = Question {
             scopes: Vec::new(),
             budgets: vec![counted("llm-daily", "total"), counted("llm-user-daily", "user"), counted("ecs-daily", "budget:ecs-daily")],

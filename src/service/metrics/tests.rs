@@ -28,7 +28,7 @@ fn place(topic: &str) -> StagePlace {
 /// At half past midnight.
 fn spend_sources() -> SpendSources {
     let now = || Timestamp::from_millis(NOW_MS + 1_800_000);
-    SpendSources { spend: SpendFigures::new(2), budgets: BudgetFigures::new(1), now }
+    SpendSources { spend: SpendFigures::new(2), budgets: BudgetFigures::new(1, []), now }
 }
 
 /// A call, and the price of it: one dollar per million of input, five of output.

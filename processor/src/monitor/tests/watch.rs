@@ -23,7 +23,7 @@ fn watching() -> MonitorRules {
 /// Without the rule about what is rare.
 fn watching_plainly() -> MonitorRules {
     let rules = watching();
-    MonitorRules { watch: WatchRules { spike: false, ..rules.watch.clone() }, ..rules }
+    MonitorRules { watch: WatchRules { spike: false, drop: false, ..rules.watch.clone() }, ..rules }
 }
 
 const BUDGET: &str = r#"

@@ -3,7 +3,7 @@
 use schemas::Bucket;
 use schemas::notes::{Feedback, FeedbackKind};
 
-use super::{hour_of, hour_start};
+use crate::monitor::{hour_of, hour_start};
 
 /// Is the spend of this hour planned?
 pub(super) fn is_planned(all: &[Feedback], scope: &str, hour: u32) -> bool {

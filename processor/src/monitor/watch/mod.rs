@@ -18,7 +18,6 @@ mod pace;
 mod pending;
 mod rules;
 mod state;
-mod steps;
 mod watched;
 mod words;
 
@@ -39,11 +38,11 @@ use self::extras::{Extras, PendingExtras};
 use self::pace::{ClosedHour, Pace, Projected};
 use self::pending::{HourSums, PendingHours};
 pub use self::rules::WatchRules;
-pub(super) use self::state::{PaceState, WatchState};
+pub(super) use self::state::{LAST_HOUR, PaceState, WatchState};
 use self::watched::{HourRule, Memory, Watched};
 use super::ledger::{Change, Moment};
 use super::series::{SeriesId, SeriesIndex};
-use super::{MonitorEffects, MonitorRules};
+use super::{MonitorEffects, MonitorRules, hour_end, hour_of, hour_start};
 
 /// Hours without spend after which a series is forgotten.
 const FORGOTTEN_AFTER_H: u32 = 35 * 24;
@@ -205,18 +204,20 @@ impl Watch {
                 None => HourSums::default(),
             };
             self.judge(at, hour, (spent, extras.get(&id)), day.as_ref(), rules, series)?;
+            // At once, while it is in the processor's cache.
+            self.watched[at].open_hour(hour + 1, &rules.watch);
         }
         self.admit(hour, (sums, &extras), rules, series)?;
         self.forget(series);
         self.begin_anew(hour + 1, rules);
         self.next_hour = Some(hour + 1);
         let end = hour_end(hour);
+        // Not before it is settled who is watched: what has come of the coming hour differs between interleavings.
         for at in 0..self.watched.len() {
-            let watched = &mut self.watched[at];
-            let is_planned = feedback::is_planned(&rules.watch.feedback, &watched.scope, hour + 1);
-            watched.memory.open_hour(hour + 1, is_planned, &rules.watch);
-            let spent = self.pending.get(hour + 1, watched.series);
-            self.reach(at, hour + 1, spent.debits, end);
+            let spent = self.pending.get(hour + 1, self.watched[at].series);
+            if spent.debits > Money::ZERO {
+                self.reach(at, hour + 1, spent.debits, end);
+            }
         }
         Ok(())
     }
@@ -324,6 +325,7 @@ impl Watch {
             self.normals.push((scope.to_owned(), from));
             for watched in self.watched.iter_mut().filter(|watched| *watched.scope == *scope) {
                 let over = watched.memory.begin_anew();
+                watched.open_hour(hour, &rules.watch);
                 for (rule, episode) in HourRule::ALL.into_iter().zip(over).filter_map(|(rule, episode)| Some((rule, episode?))) {
                     self.alerts.push(Alert {
                         state: AlertState::Resolved,
@@ -462,7 +464,9 @@ impl Watch {
             // What the pending hour held now holds the watched series.
             let pace = self.new_pace(set, rules, 0);
             self.put(Watched { series: id, scope, memory, pace }, set);
-            self.judge_rhythm(self.watched.len() - 1, hour, (amount, Money::ZERO), extras.get(&id), rules, series)?;
+            let at = self.watched.len() - 1;
+            self.judge_rhythm(at, hour, (amount, Money::ZERO), extras.get(&id), rules, series)?;
+            self.watched[at].open_hour(hour + 1, &rules.watch);
         }
         Ok(())
     }
@@ -541,18 +545,6 @@ impl Watch {
         // The ring of hours is an allocation of its own.
         self.watched.len() * (size_of::<Watched>() + 4096) + self.pending.len() * 96 + self.extras.len() * 128 + self.rhythm.len() * 128
     }
-}
-
-fn hour_of(bucket: Bucket) -> u32 {
-    bucket.number() / 4
-}
-
-fn hour_start(hour: u32) -> Timestamp {
-    Bucket::from_number(hour * 4).start()
-}
-
-fn hour_end(hour: u32) -> Timestamp {
-    hour_start(hour).plus(HOUR_US)
 }
 
 /// `2026-11-22T10:00Z`

@@ -14,9 +14,9 @@ use schemas::{Bucket, Currency, Money, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::extras::Extras;
-use super::steps::{Step, Turn, climb, is_any_on};
-use super::{WatchRules, hour_end, hour_of, hour_start, watched, words};
-use crate::monitor::{MonitorRules, NEVER};
+use super::{WatchRules, watched, words};
+use crate::monitor::steps::{Step, Turn, climb, is_any_on};
+use crate::monitor::{MonitorRules, NEVER, hour_end, hour_of, hour_start};
 
 /// Recommended actions that are one.
 const ACTIONS: [Action; 3] = [Action::ScaleDown, Action::Rollback, Action::EmergencyStop];

@@ -43,7 +43,7 @@ pub(crate) struct PaceState<'a> {
 struct Named(String, Vec<Box<str>>);
 
 /// No hour of an event is later: the year 2105, and some room to count on.
-const LAST_HOUR: u32 = u32::MAX / 8;
+pub(crate) const LAST_HOUR: u32 = u32::MAX / 8;
 
 impl WatchState<'_> {
     /// Are all hours in it those of events? Else it is no state of ours.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::WatchRules;
 use super::episode::{Episode, Limit};
+use super::feedback::is_planned;
 use super::history::History;
 use super::pace::Pace;
 use crate::monitor::series::SeriesId;
@@ -48,6 +49,14 @@ pub(super) struct Watched {
     pub(super) memory: Memory,
     /// If the series has a budget that is projected.
     pub(super) pace: Option<Box<Pace>>,
+}
+
+impl Watched {
+    /// Fixes the limits of the hour that begins now.
+    pub(super) fn open_hour(&mut self, hour: u32, rules: &WatchRules) {
+        let is_planned = is_planned(&rules.feedback, &self.scope, hour);
+        self.memory.open_hour(hour, is_planned, rules);
+    }
 }
 
 /// What a snapshot keeps.

@@ -8,9 +8,9 @@ use schemas::{Currency, Money, Timestamp};
 
 use super::episode::{Limit, Told};
 use super::pace;
-use super::steps::Turn;
 use super::watched::HourRule;
 use crate::monitor::explanation::{cut, recommendation};
+use crate::monitor::steps::Turn;
 
 /// A rule about an hour has something to tell.
 pub(super) fn of_hour(

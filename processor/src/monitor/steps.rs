@@ -22,9 +22,15 @@ pub(super) enum Turn {
     Left { nth: usize, repeat: u32, is_last: bool },
 }
 
-/// Takes in an hour in which the lowest `reached` of `length` limits were reached. What was reached comes first, the lowest first; what was left
-/// the highest first.
-pub(super) fn climb(steps: &mut Vec<Step>, length: usize, reached: usize) -> Vec<Turn> {
+impl Step {
+    /// Is it reached, as told?
+    pub(super) fn is_on(&self) -> bool {
+        self.is_on
+    }
+}
+
+/// Tells those of the lowest `reached` of `length` limits that were not told: before the hour is over, none is left.
+pub(super) fn reach(steps: &mut Vec<Step>, length: usize, reached: usize) -> Vec<Turn> {
     if steps.len() != length {
         // Other limits by configuration, or none so far.
         *steps = vec![Step::default(); length];
@@ -39,6 +45,13 @@ pub(super) fn climb(steps: &mut Vec<Step>, length: usize, reached: usize) -> Vec
         }
         is_first = false;
     }
+    turns
+}
+
+/// Takes in an hour in which the lowest `reached` of `length` limits were reached. What was reached comes first, the lowest first; what was left
+/// the highest first.
+pub(super) fn climb(steps: &mut Vec<Step>, length: usize, reached: usize) -> Vec<Turn> {
+    let mut turns = reach(steps, length, reached);
     for nth in (reached..length).rev() {
         let step = &mut steps[nth];
         step.quiet_h = step.quiet_h.saturating_add(1);

@@ -21,8 +21,8 @@ demo: deps ## the whole pipeline on embedded parts, fed with real traces
 deps-s3: ## install the S3 server for tests
 	@scripts/s3.sh install
 
-deps-prometheus: ## fetch Prometheus and Alertmanager for tests (unpacked, not installed)
-	@scripts/install-prometheus.sh >/dev/null
+deps-prometheus: ## install Prometheus and Alertmanager for tests; their services stay down
+	@scripts/install-deps.sh prometheus
 
 test: deps deps-kafka deps-s3 deps-prometheus ## format, lints, tests, docs: all that CI runs
 	$(CARGO) fmt --all --check

@@ -13,22 +13,22 @@ use serde_json::Value;
 use support::{Engine, Kafka, Process, Site, await_true, free_port};
 
 /// Where Debian's programs are.
-fn programs() -> PathBuf {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/install-prometheus.sh");
-    let output = Command::new(script).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    text.lines().last().unwrap().into()
+const PROGRAMS: &str = "/usr/bin";
+
+fn program(name: &str) -> Command {
+    let path = Path::new(PROGRAMS).join(name);
+    assert!(path.exists(), "{} is missing: run `make deps-prometheus`", path.display());
+    Command::new(path)
 }
 
 fn rules(file: &str) -> String {
     format!("{}/docker/prometheus/{file}", env!("CARGO_MANIFEST_DIR"))
 }
 
-fn check(program: &str, arguments: &[&str]) {
-    let output = Command::new(programs().join(program)).args(arguments).output().unwrap();
+fn check(name: &str, arguments: &[&str]) {
+    let output = program(name).args(arguments).output().unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{program} {arguments:?}: {text}");
+    assert!(output.status.success(), "{name} {arguments:?}: {text}");
 }
 
 #[test]
@@ -44,13 +44,12 @@ const BUDGET: &str = "[[budget]]\nname = \"team-monthly\"\nlimit = \"10\"\nfilte
 
 struct Stand {
     directory: PathBuf,
-    programs: PathBuf,
 }
 
 impl Stand {
-    fn start(&self, program: &str, arguments: &[&str]) -> Process {
-        let log = std::fs::File::create(self.directory.join(format!("{program}.log"))).unwrap();
-        let mut command = Command::new(self.programs.join(program));
+    fn start(&self, name: &str, arguments: &[&str]) -> Process {
+        let log = std::fs::File::create(self.directory.join(format!("{name}.log"))).unwrap();
+        let mut command = program(name);
         Process(command.args(arguments).current_dir(&self.directory).stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 }
@@ -69,7 +68,7 @@ fn alerts(alertmanager: u16) -> Option<Vec<Value>> {
 #[test]
 fn a_cost_alert_arrives_in_alertmanager_and_resolves() {
     let directory = tempfile::tempdir().unwrap();
-    let stand = Stand { directory: directory.path().to_owned(), programs: programs() };
+    let stand = Stand { directory: directory.path().to_owned() };
     let kafka = Kafka::start_without_registry(directory.path());
     let engine = Engine::start(directory.path());
     let site = Site::new(directory.path(), "prom", &kafka, &engine, "");

@@ -7,12 +7,13 @@ usage() {
     cat <<'TEXT'
 usage: scripts/install-deps.sh [GROUP...]
 
-groups (default: all of them)
+groups (default: all but prometheus)
   build    compiler, cmake, pkg-config and the headers that librdkafka's build wants
   engine   npm and tar, to fetch the embedded ClickHouse library
   stack    python3 with virtual environments, to check the container stack
   browser  Chromium, for the tests of the page
   kafka    Java 17, Maven, curl, openssl and python3, to run Apache Kafka and the schema registry
+  prometheus  Prometheus and Alertmanager for the tests; their services are neither started nor enabled
 
 The Rust toolchain is not a Debian package: rustup installs what rust-toolchain.toml names.
 TEXT
@@ -67,6 +68,13 @@ group_browser() {
     want_command chromium chromium
 }
 
+group_prometheus() {
+    want_command prometheus prometheus
+    want_command promtool prometheus
+    want_command prometheus-alertmanager prometheus-alertmanager
+    want_command amtool prometheus-alertmanager
+}
+
 group_stack() {
     want_command python3 python3
     # Debian ships python3 without it.
@@ -76,7 +84,7 @@ group_stack() {
 groups=()
 for argument in "$@"; do
     case "$argument" in
-        build | engine | kafka | stack | browser) groups+=("$argument") ;;
+        build | engine | kafka | stack | browser | prometheus) groups+=("$argument") ;;
         all) groups=(build engine kafka stack browser) ;;
         -h | --help) usage; exit 0 ;;
         *) echo "install-deps: unknown group '$argument'" >&2; usage >&2; exit 2 ;;
@@ -106,9 +114,25 @@ if [[ "$(id -u)" -ne 0 ]]; then
 fi
 
 export DEBIAN_FRONTEND=noninteractive
+
+# Debian starts what it installs. The tests run these programs by hand, on loopback and free ports; a policy for the time of the installation keeps
+# the services down, and they are not enabled for the next start of the machine.
+services=()
+for package in "${missing_packages[@]}"; do
+    case "$package" in prometheus | prometheus-alertmanager) services+=("$package") ;; esac
+done
+policy=/usr/sbin/policy-rc.d
+if [[ ${#services[@]} -gt 0 && ! -e $policy ]]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    trap 'rm -f "$policy"' EXIT
+fi
 lock_wait=(-o DPkg::Lock::Timeout=300)
 echo "install-deps: refreshing the package lists"
 apt-get "${lock_wait[@]}" -qq update
 echo "install-deps: installing ${missing_packages[*]}"
 apt-get "${lock_wait[@]}" -qq install -y --no-install-recommends "${missing_packages[@]}" >/dev/null
+if [[ ${#services[@]} -gt 0 ]] && command -v systemctl >/dev/null 2>&1; then
+    systemctl --quiet disable "${services[@]}" || echo "install-deps: cannot disable ${services[*]}: look whether they start with the machine" >&2
+fi
 echo "install-deps: done"

@@ -14,6 +14,7 @@ use schemas::timestamp::{DAY_US, HOUR_US, MINUTE_US};
 use schemas::{Dimension, GroupingSet, Money, Timestamp};
 
 use cost_rhythm::config::{Config, Rules, load};
+use cost_rhythm::stages::spend_figures::SpendFigures;
 use cost_rhythm::stages::{MeterFactory, MonitorFactory, StageFactory};
 use ingest::codec::{Decoder, DecoderOptions};
 
@@ -195,6 +196,7 @@ impl Factories {
             usage_events: false,
             // So few that runs are made and merged, and most look-ups go through them.
             recent_identities: 4,
+            figures: SpendFigures::new(4),
         };
         Ok(Factories { meter: Arc::new(meter), monitor: Arc::new(MonitorFactory::new(&config, &rules)) })
     }

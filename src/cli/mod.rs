@@ -7,7 +7,11 @@ mod demo;
 mod dlq;
 mod engine;
 mod generate;
+mod prices;
+mod report;
+mod reprice;
 mod service;
+mod status;
 mod topic_reader;
 
 use std::io::IsTerminal;
@@ -41,6 +45,14 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Read and re-submit dead letters
     Dlq(dlq::DlqArgs),
+    /// How the spend stands: rhythm, budgets, recommended actions; exits with 0 resonant, 1 dissonant, 2 chaotic, 3 no judgement
+    Status(status::StatusArgs),
+    /// A report of a day, a week or a month: JSON, Markdown or HTML
+    Report(report::ReportArgs),
+    /// The price book: check it, import prices into it
+    Prices(prices::PricesArgs),
+    /// Price what was counted anew: show what would change by scope, or send corrections
+    Reprice(reprice::RepriceArgs),
     /// The embedded ClickHouse engine alone, behind ClickHouse's HTTP protocol
     Engine(engine::EngineArgs),
 }
@@ -59,7 +71,7 @@ impl ConfigArg {
     }
 }
 
-/// Runs a command. The exit code is the command's own; errors are exit code 2.
+/// Runs a command. The exit code is the command's own; errors are exit code 2 (of `status` 3).
 ///
 /// # Errors
 /// What went wrong, where, and the remedy.
@@ -71,6 +83,10 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Dlq(args) => dlq::run(&args),
+        Command::Status(args) => Ok(status::run(&args)),
+        Command::Report(args) => report::run(&args),
+        Command::Prices(args) => prices::run(&args),
+        Command::Reprice(args) => reprice::run(&args),
         Command::Engine(args) => engine::run(&args),
     }
 }

@@ -38,6 +38,10 @@ pub struct Config {
     pub flush: FlushConfig,
     /// Page, API, health and metrics.
     pub http: HttpConfig,
+    /// Metrics about spend.
+    pub metrics: MetricsConfig,
+    /// Reports.
+    pub report: ReportConfig,
     /// The process.
     pub run: RunConfig,
     /// Grouping sets; empty: the defaults.
@@ -344,6 +348,30 @@ pub struct HttpConfig {
     /// Under which URL people reach the page; empty: by address or as localhost only.
     pub public_url: String,
 }
+
+/// `[metrics]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// Pairs of provider and model with figures of their own.
+    pub max_models: usize,
+    /// Scopes of a budget with figures of their own.
+    pub max_budget_scopes: usize,
+}
+
+/// `[report]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportConfig {
+    /// Tags whose values are allocated as well.
+    pub tags: Vec<String>,
+    /// Who pays for what names nobody: dimension (or tag), value, weight.
+    pub shares: BTreeMap<String, BTreeMap<String, Weight>>,
+}
+
+/// Decimal text, not below zero.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Weight(#[serde(deserialize_with = "decimal")] pub Money);
 
 /// `[run]`
 #[derive(Clone, Debug, Deserialize)]

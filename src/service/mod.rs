@@ -21,6 +21,7 @@ use processor::pricing::{Prefer as PricerPrefer, Pricer};
 use rdkafka::ClientConfig;
 use runtime::DriverOptions;
 use runtime::io::{Clock, SystemClock};
+use schemas::Timestamp;
 use sinks::clickhouse::{ClickHouse, ClickHouseHandle, ClickHouseOptions, ClickHouseSink, Fault, SinkOptions, SinkState};
 use sinks::kafka::{OutTopics, Producer, ProducerOptions};
 use sinks::metrics::SinkMetrics;
@@ -28,9 +29,11 @@ use tokio::runtime::Handle;
 
 use self::connect::Cluster;
 use self::http::Reported;
-use self::metrics::{Metrics, QueueLevel, Sources};
+use self::metrics::{Metrics, QueueLevel, Sources, SpendSources};
 use self::partitions::{Partitions, Surroundings};
 use crate::config::{Config, Prefer, Rules};
+use crate::stages::budget_figures::BudgetFigures;
+use crate::stages::spend_figures::SpendFigures;
 use crate::stages::{MeterFactory, MonitorFactory, StageFactory};
 
 /// Largest record that is sent, before compression: the partials topic's limit, above that of every other topic.
@@ -152,13 +155,19 @@ impl Service {
             cluster,
             client,
         };
+        let rolling = rules.budgets.iter().filter(|budget| budget.window.is_rolling()).map(|budget| budget.name.clone());
+        let spend = SpendSources {
+            spend: SpendFigures::new(config.metrics.max_models),
+            budgets: BudgetFigures::new(config.metrics.max_budget_scopes, rolling),
+            now: || Timestamp::from_millis(jiff::Timestamp::now().as_millisecond()),
+        };
         let mut stages = Vec::new();
         if choice != StageChoice::Monitor {
-            let factory = meter_factory(config, &rules, decoder, shared.cluster.shards)?;
+            let factory = meter_factory(config, &rules, decoder, shared.cluster.shards, spend.spend.clone())?;
             stages.push(shared.start(config, Box::new(factory), &config.kafka.events_topic, shared.cluster.inputs)?);
         }
         if choice != StageChoice::Meter {
-            let factory = MonitorFactory::new(config, &rules);
+            let factory = MonitorFactory::new(config, &rules).noting(spend.budgets.clone());
             stages.push(shared.start(config, Box::new(factory), &config.kafka.partials_topic, shared.cluster.shards)?);
         }
         let watched = tables.clone();
@@ -166,6 +175,7 @@ impl Service {
         let sources = Sources {
             queues: queue_levels(tables.clone(), producer.clone()),
             unknown_fields: Box::new(move || unknown_fields.counts()),
+            spend,
             partitions: {
                 let owners = owners.clone();
                 Box::new(move || owners.iter().flat_map(Partitions::report).collect())
@@ -293,7 +303,13 @@ impl Shared {
     }
 }
 
-fn meter_factory(config: &Config, rules: &Rules, decoder: ingest::codec::Decoder, shards: i32) -> anyhow::Result<MeterFactory> {
+fn meter_factory(
+    config: &Config,
+    rules: &Rules,
+    decoder: ingest::codec::Decoder,
+    shards: i32,
+    figures: SpendFigures,
+) -> anyhow::Result<MeterFactory> {
     let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
     let meter_rules = MeterRules {
         lateness_us: micros(config.windows.lateness),
@@ -317,5 +333,6 @@ fn meter_factory(config: &Config, rules: &Rules, decoder: ingest::codec::Decoder
         shards,
         usage_events: config.clickhouse.usage_events,
         recent_identities: config.limits.recent_identities,
+        figures,
     })
 }

@@ -18,6 +18,7 @@ use schemas::timestamp::DAY_US;
 use schemas::{Event, Outcome, Reason, Rejection, Timestamp};
 use sinks::clickhouse::rows::{self, Block};
 
+use super::spend_figures::{SpendCounter, SpendFigures};
 use super::{StageFactory, StagePlace, dead_letter};
 
 /// Rows per event are handed on in pieces of this size.
@@ -43,6 +44,8 @@ pub struct MeterFactory {
     pub usage_events: bool,
     /// So many identities in memory become a run of the next snapshot.
     pub recent_identities: usize,
+    /// Where spend and calls are counted for `/metrics`.
+    pub figures: SpendFigures,
 }
 
 impl MeterFactory {
@@ -64,6 +67,7 @@ impl MeterFactory {
             unkeyed: 0,
             revenue_without_rate: 0,
             refused: BTreeMap::new(),
+            spend: self.figures.counter(),
         })
     }
 }
@@ -122,6 +126,7 @@ pub struct MeterStage {
     /// Events whose revenue counts 0 for want of an exchange rate.
     revenue_without_rate: u64,
     refused: BTreeMap<Reason, u64>,
+    spend: SpendCounter,
 }
 
 impl MeterStage {
@@ -188,6 +193,7 @@ impl MeterStage {
         })?;
         if let Fate::Counted(priced) = &fate {
             self.revenue_without_rate += u64::from(priced.revenue_without_rate);
+            self.spend.count(event, priced);
         }
         match fate {
             Fate::Counted(priced) if self.usage_events => self.put_row(message, event, &priced, effects)?,
@@ -259,6 +265,7 @@ impl Stage for MeterStage {
         let accounts = self.meter.accounts();
         Invariant::OffsetsAreConserved.require(accounts.is_conserved(), || format!("{}/{}: {accounts:?}", self.topic, self.partition));
         effects.batches.extend(self.usage_rows.take());
+        self.spend.hand_over();
         self.meter.flush();
         self.take_blocks(effects);
         Ok(())

@@ -1,9 +1,11 @@
 //! The two stages as the runtime sees them: decoding in front of a pure fold, encoding behind it.
 
+pub mod budget_figures;
 mod dead_letter;
 mod meter;
 mod monitor;
 mod recovery;
+pub mod spend_figures;
 
 pub use dead_letter::dead_letter;
 pub use meter::{MeterFactory, MeterStage};

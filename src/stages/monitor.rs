@@ -13,6 +13,7 @@ use schemas::notes::Silence;
 use schemas::rollup::{AccountsRow, AlertRow, BudgetRow, PaceRow, RhythmRow, RollupRow};
 use sinks::clickhouse::rows::{self, Block};
 
+use super::budget_figures::{BudgetFigures, BudgetNotes};
 use super::{StageFactory, StagePlace};
 use crate::config::{Config, Rules};
 
@@ -23,6 +24,7 @@ const ROWS: u32 = 16_384;
 pub struct MonitorFactory {
     rules: MonitorRules,
     rules_hash: String,
+    figures: Option<BudgetFigures>,
     outward: Arc<Outward>,
 }
 
@@ -52,11 +54,19 @@ impl MonitorFactory {
         };
         let outward =
             Outward { silences: rules.notes.silences.clone(), public_url: config.http.public_url.trim_end_matches('/').to_owned() };
-        MonitorFactory { rules_hash: rules.monitor_hash(retain_us), rules: monitor, outward: Arc::new(outward) }
+        MonitorFactory { rules_hash: rules.monitor_hash(retain_us), rules: monitor, figures: None, outward: Arc::new(outward) }
+    }
+
+    /// Notes for `/metrics` how far budgets are used.
+    #[must_use]
+    pub fn noting(mut self, figures: BudgetFigures) -> Self {
+        self.figures = Some(figures);
+        self
     }
 
     fn stage(&self, monitor: Monitor, next: i64) -> Box<dyn Stage> {
-        Box::new(MonitorStage { monitor, next, out: Rows::new(self.outward.clone()) })
+        let notes = self.figures.as_ref().map(BudgetFigures::notes);
+        Box::new(MonitorStage { monitor, next, out: Rows { notes, ..Rows::new(self.outward.clone()) } })
     }
 }
 
@@ -149,6 +159,7 @@ struct Rows {
     finished: Vec<RowBatch>,
     records: Vec<OutRecord>,
     failed: Option<String>,
+    notes: Option<BudgetNotes>,
     outward: Arc<Outward>,
 }
 
@@ -165,6 +176,7 @@ impl Rows {
             finished: Vec::new(),
             records: Vec::new(),
             failed: None,
+            notes: None,
         }
     }
 
@@ -225,6 +237,9 @@ impl Rows {
         effects.batches.extend(self.alerts.take());
         effects.batches.extend(self.accounts.take());
         effects.records.append(&mut self.records);
+        if let Some(notes) = &mut self.notes {
+            notes.show();
+        }
         Ok(())
     }
 }
@@ -239,6 +254,9 @@ impl MonitorEffects for Rows {
     }
 
     fn budget(&mut self, row: &BudgetRow<'_>) {
+        if let Some(notes) = &mut self.notes {
+            notes.note(row);
+        }
         let outcome = rows::put_budget(&mut self.budgets, row);
         self.note(outcome);
     }

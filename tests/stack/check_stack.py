@@ -420,9 +420,15 @@ def check_clickhouse_users(root, compose, findings):
 
 def check_prometheus(root, compose, sources, findings):
     """Grafana's Prometheus exists, scrapes the service, and every metric that a panel asks for is documented."""
-    where = "docker/prometheus.yml"
+    where = "docker/prometheus/prometheus.yml"
     services = compose["services"]
-    targets = [target for job in yaml.safe_load((root / where).read_text())["scrape_configs"] for config in job["static_configs"] for target in config["targets"]]
+    config = yaml.safe_load((root / where).read_text())
+    targets = [target for job in config["scrape_configs"] for static in job["static_configs"] for target in static["targets"]]
+    for manager in config["alerting"]["alertmanagers"]:
+        for target in (target for static in manager["static_configs"] for target in static["targets"]):
+            findings.demand(target.partition(":")[0] in services, where, f"alerts go to {target}: there is no such service")
+    for file in config["rule_files"]:
+        findings.demand((root / "docker/prometheus" / file).is_file(), where, f"rule file {file} does not exist")
     listen = tomllib.loads((root / "docker/cost-rhythm.toml").read_text())["http"]["listen"].rpartition(":")[2]
     findings.demand(f"cost-rhythm:{listen}" in targets, where, f"does not scrape cost-rhythm:{listen}")
     for file in (root / "grafana/provisioning/datasources").glob("*.yml"):
@@ -430,13 +436,29 @@ def check_prometheus(root, compose, sources, findings):
             if source["type"] == "prometheus":
                 host = re.sub(r"^\w+://", "", source["url"]).partition(":")[0]
                 findings.demand(host in services, str(file.relative_to(root)), f"url {source['url']}: there is no service {host}")
-    documented = set(re.findall(r"`(cost_rhythm_\w+)`", (root / "docs/OPERATIONS.md").read_text()))
+    documented = set(re.findall(r"`((?:cost_rhythm|llm|budget)_\w+)`", (root / "docs/OPERATIONS.md").read_text()))
+    check_prometheus_rules(root, documented, findings)
     for file in dashboards(root):
         for panel in panels(json.loads(file.read_text())):
             for target in panel.get("targets", []):
                 for metric in re.findall(r"\bcost_rhythm_\w+", target.get("expr", "")):
                     name = re.sub(r"_(bucket|sum|count)$", "", metric)
                     findings.demand({name, metric} & documented, f"{file.relative_to(root)}: panel '{panel['title']}'", f"metric {metric} is not in docs/OPERATIONS.md")
+
+
+def check_prometheus_rules(root, documented, findings):
+    """Every rule of Prometheus asks for metrics that are documented, or for what another rule records; alerts have a level and words."""
+    files = [root / "docker/prometheus" / name for name in ("recording.yml", "alerts.yml")]
+    rules = [(str(file.relative_to(root)), rule) for file in files for group in yaml.safe_load(file.read_text())["groups"] for rule in group["rules"]]
+    recorded = {rule["record"] for _, rule in rules if "record" in rule}
+    for where, rule in rules:
+        name = rule.get("record") or rule["alert"]
+        for metric in re.findall(r"\b(?:[\w]+:)+\w+|\b(?:cost_rhythm|llm|budget)_\w+", rule["expr"]):
+            plain = re.sub(r"_(bucket|sum|count)$", "", metric)
+            findings.demand({plain, metric} & (documented | recorded), where, f"{name}: metric {metric} is neither recorded nor in docs/OPERATIONS.md")
+        if "alert" in rule:
+            findings.demand(rule["labels"].get("level") in ("warning", "critical", "emergency"), where, f"{name}: has no level")
+            findings.demand(rule["annotations"].get("summary"), where, f"{name}: has no summary")
 
 
 def check_rules(root, environment, sources, findings):
@@ -773,7 +795,13 @@ FAULTS = [
     (XML, "GRANT SELECT ON cost_rhythm.*", "GRANT ALL ON cost_rhythm.*", "is granted more"),
     (XML, 'from_env="ANALYST', 'from_env="ANALIST', "has no password"),
     (COMPOSE, "users.d/readers.xml:ro", "users.d/others.xml:ro", "is not mounted"),
-    ("docker/prometheus.yml", "cost-rhythm:8080", "cost-rhythm:8081", "does not scrape"),
+    ("docker/prometheus/prometheus.yml", "cost-rhythm:8080", "cost-rhythm:8081", "does not scrape"),
+    ("docker/prometheus/prometheus.yml", "alertmanager:9093", "alarm:9093", "there is no such service"),
+    ("docker/prometheus/prometheus.yml", "- alerts.yml", "- alarms.yml", "does not exist"),
+    ("docker/prometheus/alerts.yml", "cost_rhythm_lag_messages", "cost_rhythm_lag", "is neither recorded nor"),
+    ("docker/prometheus/alerts.yml", "provider_model:llm_cost_per_hour_usd:sum", "model:llm_cost_per_hour_usd:sum", "is neither recorded nor"),
+    ("docker/prometheus/alerts.yml", "level: critical", "level: loud", "has no level"),
+    ("docker/prometheus/recording.yml", "budget_usage_ratio)", "budget_used_ratio)", "is neither recorded nor"),
     ("grafana/provisioning/datasources/prometheus.yml", "//prometheus:", "//prometeus:", "no service prometeus"),
     (PIPELINE, "cost_rhythm_lag_messages", "cost_rhythm_lag", "is not in docs/OPERATIONS.md"),
     (RULE_FILE, "datasourceUid: cost-rhythm-clickhouse", "datasourceUid: clickhouse", "is not provisioned"),

@@ -1,6 +1,6 @@
 //! The one registry of the process's metrics, and its text for `/metrics`.
 //!
-//! Names begin with `cost_rhythm_`, hold their unit, and end with `_total` when they only grow. What the stages and queues know
+//! Names begin with `cost_rhythm_` (those of spend have names of their own), hold their unit, and end with `_total` when they only grow. What the stages and queues know
 //! themselves is asked when the text is made; only what happens in between (inserts) is counted here. Labels are bounded: stages,
 //! partitions, tables, queues, reason codes, and the names of the first unknown fields. `docs/OPERATIONS.md` lists every name, and
 //! a test compares.
@@ -8,6 +8,7 @@
 mod figures;
 mod partitions;
 mod process;
+mod spend;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,8 @@ use sinks::metrics::SinkMetrics;
 
 use self::partitions::PartitionCollector;
 use self::process::ProcessCollector;
+use self::spend::SpendCollector;
+pub use self::spend::SpendSources;
 use super::partitions::PartitionReport;
 
 /// Media type of [`Metrics::text`].
@@ -41,6 +44,8 @@ pub struct Sources {
     pub queues: Box<dyn Fn() -> Vec<QueueLevel> + Send + Sync>,
     /// Names of fields that no event has, and how often each was seen.
     pub unknown_fields: Box<dyn Fn() -> Vec<(String, u64)> + Send + Sync>,
+    /// Spend, calls, tokens and budgets.
+    pub spend: SpendSources,
 }
 
 /// See the module's documentation.
@@ -52,11 +57,13 @@ pub struct Metrics {
 impl Metrics {
     /// Over the sink's own counters and what is asked.
     pub fn new(sink: &SinkMetrics, sources: Sources) -> Self {
-        let mut registry = Registry::with_prefix("cost_rhythm");
-        sink.register(&mut registry);
-        let Sources { partitions, queues, unknown_fields } = sources;
-        registry.register_collector(Box::new(PartitionCollector(partitions)));
-        registry.register_collector(Box::new(ProcessCollector { queues, unknown_fields }));
+        let Sources { partitions, queues, unknown_fields, spend } = sources;
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(SpendCollector(spend)));
+        let own = registry.sub_registry_with_prefix("cost_rhythm");
+        sink.register(own);
+        own.register_collector(Box::new(PartitionCollector(partitions)));
+        own.register_collector(Box::new(ProcessCollector { queues, unknown_fields }));
         Metrics { registry }
     }
 

@@ -35,7 +35,7 @@ impl MonitorEffects for Nobody {
 fn cents(feature: u32, hour: u32) -> i64 {
     let noise = i64::from((feature.wrapping_mul(2_654_435_761) ^ hour.wrapping_mul(40_503)) % 97);
     match feature % 4 {
-        0 if (feature / 4 + hour) % 13 != 0 => 0,
+        0 if !(feature / 4 + hour).is_multiple_of(13) => 0,
         _ => 100 + 40 * i64::from((hour % 24).abs_diff(12)) + noise,
     }
 }

@@ -59,8 +59,8 @@ impl Rules {
         }
         let notes = Notes::parse_all(&pairs(&texts(config, "notes.files", &config.notes.files)?)).context("notes.files")?;
         let watch = config.watch.rules(&notes.feedback);
-        let is_unwatched = |budget: &&Budget| !budget.projected.is_empty() && !(watch.rhythm && watch.watches(&budget.grouping_set(&sets)));
-        if let Some(budget) = budgets.iter().find(is_unwatched) {
+        let is_judged = |budget: &Budget| watch.rhythm && watch.watches(&budget.grouping_set(&sets));
+        if let Some(budget) = budgets.iter().find(|budget| !budget.projected.is_empty() && !is_judged(budget)) {
             let (name, set) = (&budget.name, budget.grouping_set(&sets).name);
             anyhow::bail!(
                 "CR-3003: budget {name:?}: projected: its spend is counted in grouping set {set:?}, which is not watched: take `projected` away, or see watch.enabled, watch.rhythm and watch.except"

@@ -171,11 +171,10 @@ impl Memory {
             return Some(limit);
         }
         self.is_found = true;
-        let found = || {
-            let warning = money(self.spikes.threshold(start_s(hour))?).max(limit.warning);
+        self.limits[nth] = self.spikes.threshold(start_s(hour)).and_then(|threshold| {
+            let warning = money(threshold).max(limit.warning);
             Some(Limit { warning, critical: warning.checked_mul(CRITICAL)?, ..limit })
-        };
-        self.limits[nth] = found();
+        });
         self.limits[nth]
     }
 

@@ -24,7 +24,10 @@ deps-s3: ## install the S3 server for tests
 deps-prometheus: ## install Prometheus and Alertmanager for tests; their services stay down
 	@scripts/install-deps.sh prometheus
 
-test: deps deps-kafka deps-s3 deps-prometheus ## format, lints, tests, docs: all that CI runs
+deps-browser: ## install Chromium for the tests of the page
+	@scripts/install-deps.sh browser
+
+test: deps deps-kafka deps-s3 deps-browser deps-prometheus ## format, lints, tests, docs: all that CI runs
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) test --locked --workspace
@@ -77,4 +80,4 @@ kafka-up: deps-kafka ## start Apache Kafka and the schema registry on loopback
 kafka-down: ## stop them
 	@scripts/kafka.sh down
 
-.PHONY: help deps deps-kafka deps-s3 deps-prometheus demo test lint bench simulate chaos shutdown score-nab score-spend fuzz deny kafka-up kafka-down
+.PHONY: help deps deps-kafka deps-s3 deps-browser deps-prometheus demo test lint bench simulate chaos shutdown score-nab score-spend fuzz deny kafka-up kafka-down

@@ -11,6 +11,7 @@ groups (default: all but prometheus)
   build    compiler, cmake, pkg-config and the headers that librdkafka's build wants
   engine   npm and tar, to fetch the embedded ClickHouse library
   stack    python3 with virtual environments, to check the container stack
+  browser  Chromium, for the tests of the page
   kafka    Java 17, Maven, curl, openssl and python3, to run Apache Kafka and the schema registry
   prometheus  Prometheus and Alertmanager for the tests; their services are neither started nor enabled
 
@@ -70,6 +71,10 @@ group_prometheus() {
     want_command amtool prometheus-alertmanager
 }
 
+group_browser() {
+    want_command chromium chromium
+}
+
 group_stack() {
     want_command python3 python3
     # Debian ships python3 without it.
@@ -79,13 +84,13 @@ group_stack() {
 groups=()
 for argument in "$@"; do
     case "$argument" in
-        build | engine | kafka | stack | prometheus) groups+=("$argument") ;;
-        all) groups=(build engine kafka stack) ;;
+        build | engine | kafka | stack | browser | prometheus) groups+=("$argument") ;;
+        all) groups=(build engine kafka stack browser) ;;
         -h | --help) usage; exit 0 ;;
         *) echo "install-deps: unknown group '$argument'" >&2; usage >&2; exit 2 ;;
     esac
 done
-[[ ${#groups[@]} -gt 0 ]] || groups=(build engine kafka stack)
+[[ ${#groups[@]} -gt 0 ]] || groups=(build engine kafka stack browser)
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
     echo "install-deps: this script knows Debian and Ubuntu only (no dpkg here); install by hand what 'scripts/README.md' lists" >&2

@@ -54,7 +54,7 @@ pub(super) struct DemoArgs {
     /// Where the embedded ClickHouse answers; port 0: any free one
     #[arg(long, default_value = "127.0.0.1:8123")]
     engine: SocketAddr,
-    /// Where health and metrics are served; port 0: any free one
+    /// Where the page, health and metrics are served; port 0: any free one
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// Keep the ClickHouse data here; without it, a temporary directory is used and removed
@@ -104,7 +104,9 @@ fn with_pipeline(args: &DemoArgs, config: &Config, runtime: &Runtime) -> anyhow:
     });
     let client = connect::kafka(config)?.client_config()?;
     let stages: Vec<Partitions> = service.partitions().cloned().collect();
-    let demo = Demo { args, config, runtime, client, stages, interrupted };
+    let http = service.http;
+    println!("The page: http://{http}/ (it fills while the history is replayed)");
+    let demo = Demo { args, config, runtime, client, stages, http, interrupted };
     let outcome = demo.play();
     service.stop(runtime.handle());
     outcome
@@ -116,6 +118,7 @@ struct Demo<'a> {
     runtime: &'a Runtime,
     client: ClientConfig,
     stages: Vec<Partitions>,
+    http: SocketAddr,
     interrupted: Arc<AtomicBool>,
 }
 
@@ -261,7 +264,8 @@ impl Demo<'_> {
             "  curl '{}' --data-binary \"SELECT window_start, model, calls, cost FROM cost_rhythm.hourly_by_model ORDER BY window_start DESC, cost DESC LIMIT 10 FORMAT PrettyCompact\"",
             self.config.clickhouse.url
         );
-        println!("Health and metrics: http://{}/readyz and /metrics\n", self.config.http.listen);
+        println!("Health and metrics: http://{}/readyz and /metrics", self.http);
+        println!("The page: http://{}/\n", self.http);
         let start = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
         let begun = Instant::now();
         let mut told = Instant::now() - Duration::from_secs(60);

@@ -36,7 +36,7 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// Pace.
     pub flush: FlushConfig,
-    /// Health and metrics.
+    /// Page, API, health and metrics.
     pub http: HttpConfig,
     /// Metrics about spend.
     pub metrics: MetricsConfig,

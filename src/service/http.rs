@@ -1,4 +1,4 @@
-//! `/healthz`, `/readyz`, `/metrics`.
+//! `/healthz`, `/readyz`, `/metrics`, and beside them the page and its API (crate `console`).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use console::{PartitionHealth, PipelineHealth};
 use runtime::DriverState;
 use tokio::net::TcpListener;
 
@@ -49,15 +50,42 @@ impl Reported {
         waits.extend((self.trouble)());
         waits
     }
+
+    /// The same for the page.
+    pub fn pipeline_health(&self) -> PipelineHealth {
+        PipelineHealth {
+            partitions: self.partitions().into_iter().map(partition_health).collect(),
+            failures: self.failures(),
+            waits: self.waits(),
+        }
+    }
 }
 
-/// Serves until the task is dropped. Returns the address that is really listened on.
+fn partition_health(report: PartitionReport) -> PartitionHealth {
+    let refused = report.is_failed();
+    let (state, reason) = match (refused, report.status.as_ref().map(|status| &status.state)) {
+        (Some(reason), _) => ("failed", Some(reason)),
+        (None, Some(DriverState::Waiting(reason))) => ("waiting", Some(reason.clone())),
+        (None, Some(DriverState::Stopped)) => ("stopped", None),
+        (None, _) => ("running", None),
+    };
+    PartitionHealth {
+        stage: report.stage.to_owned(),
+        partition: report.name.to_string(),
+        state,
+        reason,
+        lag: report.status.as_ref().and_then(|status| status.lag),
+        position: report.status.as_ref().map(|status| status.position),
+    }
+}
+
+/// Serves until the task is dropped, the routes of `console` beside its own. Returns the address that is really listened on.
 ///
 /// # Errors
 /// The address cannot be listened on.
-pub async fn serve(listen: SocketAddr, reported: Arc<Reported>) -> std::io::Result<SocketAddr> {
-    let app =
-        Router::new().route("/healthz", get(health)).route("/readyz", get(ready)).route("/metrics", get(metrics)).with_state(reported);
+pub async fn serve(listen: SocketAddr, reported: Arc<Reported>, console: Router) -> std::io::Result<SocketAddr> {
+    let own = Router::new().route("/healthz", get(health)).route("/readyz", get(ready)).route("/metrics", get(metrics));
+    let app = own.with_state(reported).merge(console);
     let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::ValueEnum;
+use console::{ClickHouseAccess, ConsoleOptions};
 use ingest::kafka::{ConsumerHandle, ConsumerOptions, GroupConsumer};
 use ingest::registry::RegistryState;
 use object_store::ObjectStore;
@@ -79,6 +80,27 @@ pub fn clickhouse(config: &Config) -> anyhow::Result<ClickHouse> {
         ..ClickHouseOptions::default()
     };
     ClickHouse::new(options).context("CR-3003")
+}
+
+/// The routes of the page and its API.
+fn console(config: &Config, rules: &Rules, reported: &Arc<Reported>) -> anyhow::Result<axum::Router> {
+    let c = &config.clickhouse;
+    let reported = Arc::clone(reported);
+    let options = ConsoleOptions {
+        clickhouse: ClickHouseAccess {
+            url: c.url.clone(),
+            database: c.database.clone(),
+            user: c.username.clone(),
+            password: c.password.clone(),
+            ca_file: (!c.ca_file.as_os_str().is_empty()).then(|| config.resolve(&c.ca_file)),
+        },
+        time_zone: rules.calendar.zone_name().to_owned(),
+        sets: rules.sets.clone(),
+        has_usage_events: c.usage_events,
+        public_url: config.http.public_url.clone(),
+        pipeline: Box::new(move || reported.pipeline_health()),
+    };
+    console::router(options).context("CR-3003")
 }
 
 /// Makes or updates the tables; waits for a server that is away, as the running service does.
@@ -173,11 +195,13 @@ impl Service {
                 sentences
             }),
         };
-        let listening = handle.block_on(http::serve(config.http.listen, Arc::new(reported)));
+        let reported = Arc::new(reported);
+        let console = console(config, &rules, &reported)?;
+        let listening = handle.block_on(http::serve(config.http.listen, reported, console));
         let http = listening.with_context(|| {
             format!("CR-3202: http.listen = {}: another process listens there, or the address is not of this machine", config.http.listen)
         })?;
-        tracing::info!(%http, "serving /healthz /readyz /metrics");
+        tracing::info!(%http, "serving the page, its API below /api/v1/, /healthz /readyz /metrics");
         Ok(Service { stages, producer, tables, grace: config.run.shutdown_grace, http })
     }
 

@@ -192,6 +192,8 @@ impl Rolling {
     fn close_hour(&mut self, at: usize, hour: u32, rules: &MonitorRules, revision: i64) -> Option<()> {
         let RollingBudget { budget, hours, scopes, .. } = &mut self.budgets[at];
         let budget = &rules.budgets[*budget as usize];
+        // The same record may have made it the running hour's: one revision stands for one value.
+        self.rows.retain(|row| row.revision != revision || row.hour != hour || *row.budget != *budget.name);
         for scope in scopes {
             let memory = &mut scope.memory;
             let is_active = memory.is_active() || memory.coming.contains_key(&hour);
@@ -201,6 +203,11 @@ impl Rolling {
             let about = About { budget, scope: &scope.name, hours: *hours, hour, spent, occurred_at: hour_end(hour) };
             self.alerts.extend(turns.into_iter().map(|turn| about.alert(turn, memory)));
             memory.before = spent;
+            if !is_any_on(&memory.steps) {
+                // How often something was left counts within an episode only. What is kept of a quiet scope must not matter: whether it is kept
+                // depends on what has come of later hours.
+                memory.steps.clear();
+            }
             if is_active {
                 self.rows.push(about.row(memory, revision));
             }

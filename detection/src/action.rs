@@ -97,7 +97,7 @@ impl ActionLimits {
     }
 
     /// The percent of the budget that an action is about.
-    fn percent(&self, action: Action) -> u32 {
+    pub fn percent(&self, action: Action) -> u32 {
         match action {
             Action::EmergencyStop => self.emergency_stop_percent,
             Action::Rollback => self.rollback_percent,

@@ -56,6 +56,21 @@ pub enum View {
     Transition,
 }
 
+impl View {
+    /// Its name in explanations.
+    pub const fn name(self) -> &'static str {
+        match self {
+            View::Season => "season",
+            View::Range => "range",
+            View::Yesterday => "yesterday",
+            View::Volatility => "volatility",
+            View::Burstiness => "burstiness",
+            View::Drift => "drift",
+            View::Transition => "transition",
+        }
+    }
+}
+
 /// All views, in the order of [`Verdict::views`].
 pub const VIEWS: [View; 7] =
     [View::Season, View::Range, View::Yesterday, View::Volatility, View::Burstiness, View::Drift, View::Transition];

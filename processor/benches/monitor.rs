@@ -11,7 +11,7 @@ use schemas::budget::Budget;
 use schemas::calendar::Calendar;
 use schemas::partial::{BlockBuilder, BlockHeader};
 use schemas::rates::Rates;
-use schemas::rollup::{AccountsRow, BudgetRow, RhythmRow, RollupRow};
+use schemas::rollup::{AccountsRow, BudgetRow, PaceRow, RhythmRow, RollupRow};
 use schemas::timestamp::HOUR_US;
 use schemas::{Accounts, Bucket, GroupingSet, Measures, Money, Timestamp};
 
@@ -50,6 +50,10 @@ impl MonitorEffects for Counter {
         self.bytes += row.values.len() + row.set.len();
     }
     fn budget(&mut self, row: &BudgetRow<'_>) {
+        self.rows += 1;
+        self.bytes += row.scope.len();
+    }
+    fn pace(&mut self, row: &PaceRow<'_>) {
         self.rows += 1;
         self.bytes += row.scope.len();
     }

@@ -120,6 +120,8 @@ pub enum Table {
     Budgets,
     /// One row per watched series and hour.
     Rhythm,
+    /// One row per projected budget, scope and hour.
+    Pace,
     /// Progress of one shard on one input partition. Written after everything that was submitted before it.
     Accounts,
 }

@@ -9,6 +9,7 @@ use crate::calendar::{Calendar, Window};
 use crate::event::MAX_DIMENSION_BYTES;
 use crate::grouping::{DEFAULT_MAX_SERIES, MAX_KEY};
 use crate::rates::decimal_text;
+use crate::timestamp::HOUR_US;
 use crate::{Bucket, Currency, Dimension, GroupingSet, Money};
 
 /// Longest name of a budget, in bytes.
@@ -31,6 +32,9 @@ pub struct Budget {
     pub per: Vec<Dimension>,
     /// Ascending, at least one.
     pub thresholds: Vec<Threshold>,
+    /// The same for what the period is projected to end at. Ascending, maybe none. In no state: what was told of them is kept by their place.
+    #[serde(skip)]
+    pub projected: Vec<Threshold>,
 }
 
 /// From which spend on somebody is told. Reached at `>=`.
@@ -54,7 +58,15 @@ pub enum BudgetWindow {
     Daily,
     /// A month of the business time zone.
     Monthly,
+    /// So many hours of UTC that end with any.
+    Rolling {
+        /// How many, 2 to [`MAX_ROLLING_HOURS`].
+        hours: u32,
+    },
 }
+
+/// Most hours of a rolling window: a month.
+pub const MAX_ROLLING_HOURS: u32 = 744;
 
 impl BudgetWindow {
     /// Its name in budget files.
@@ -63,7 +75,19 @@ impl BudgetWindow {
             BudgetWindow::Hourly => "hourly",
             BudgetWindow::Daily => "daily",
             BudgetWindow::Monthly => "monthly",
+            BudgetWindow::Rolling { .. } => "rolling",
         }
+    }
+
+    /// Is it one that moves with every hour?
+    pub const fn is_rolling(self) -> bool {
+        matches!(self, BudgetWindow::Rolling { .. })
+    }
+
+    /// A rolling window as people name it: `24 h to 2026-11-22T10:00Z`.
+    pub fn rolling_label(hours: u32, window: Window) -> String {
+        let end = window.end.to_string();
+        format!("{hours} h to {}Z", end.get(..16).unwrap_or(&end))
     }
 
     /// The period that holds the bucket.
@@ -72,6 +96,10 @@ impl BudgetWindow {
             BudgetWindow::Hourly => calendar.hour(bucket),
             BudgetWindow::Daily => calendar.day(bucket),
             BudgetWindow::Monthly => calendar.month(bucket),
+            BudgetWindow::Rolling { hours } => {
+                let last = calendar.hour(bucket);
+                Window { start: last.start.plus(-i64::from(hours.saturating_sub(1)) * HOUR_US), end: last.end }
+            }
         }
     }
 
@@ -82,6 +110,7 @@ impl BudgetWindow {
             BudgetWindow::Hourly => format!("{}Z", utc.get(..16).unwrap_or(&utc)),
             BudgetWindow::Daily => calendar.date_text(period),
             BudgetWindow::Monthly => calendar.date_text(period).get(..7).unwrap_or(&utc).to_owned(),
+            BudgetWindow::Rolling { hours } => BudgetWindow::rolling_label(hours, period),
         }
     }
 }
@@ -146,6 +175,11 @@ impl Budget {
         Ok(budgets)
     }
 
+    /// How many thresholds, from the lowest, so much spend reaches.
+    pub fn reached(&self, spent: Money) -> usize {
+        self.thresholds.iter().filter(|threshold| spent >= threshold.amount).count()
+    }
+
     /// Where its spend is counted: a default set when that counts the same, else a set of its own, `budget:NAME`.
     pub fn grouping_set(&self, defaults: &[GroupingSet]) -> GroupingSet {
         let serves = |set: &&GroupingSet| self.filter.is_empty() && set.filter.is_empty() && set.key == self.per;
@@ -173,12 +207,41 @@ struct Entry {
     name: String,
     limit: toml::Value,
     currency: Option<String>,
-    window: BudgetWindow,
+    window: WindowEntry,
+    /// Of a rolling window.
+    hours: Option<u32>,
     #[serde(default)]
     filter: BTreeMap<Dimension, OneOrMany>,
     #[serde(default)]
     per: Vec<Dimension>,
     thresholds: Vec<ThresholdEntry>,
+    #[serde(default)]
+    projected: Vec<ThresholdEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WindowEntry {
+    Hourly,
+    Daily,
+    Monthly,
+    Rolling,
+}
+
+impl WindowEntry {
+    fn check(self, hours: Option<u32>) -> Result<BudgetWindow, String> {
+        match (self, hours) {
+            (WindowEntry::Hourly, None) => Ok(BudgetWindow::Hourly),
+            (WindowEntry::Daily, None) => Ok(BudgetWindow::Daily),
+            (WindowEntry::Monthly, None) => Ok(BudgetWindow::Monthly),
+            (WindowEntry::Rolling, Some(hours @ 2..=MAX_ROLLING_HOURS)) => Ok(BudgetWindow::Rolling { hours }),
+            (WindowEntry::Rolling, Some(hours)) => Err(format!("hours: a rolling window has 2 to {MAX_ROLLING_HOURS}, found {hours}")),
+            (WindowEntry::Rolling, None) => Err("hours: is missing: how many hours has the rolling window, such as 24?".to_owned()),
+            (_, Some(hours)) => {
+                Err(format!("hours: only a rolling window has them, found {hours}: leave them out, or use window = \"rolling\""))
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -206,13 +269,22 @@ impl Entry {
             None => Currency::USD,
             Some(code) => code.parse().map_err(|error| format!("currency: {error}, found {code:?}"))?,
         };
+        let thresholds = check_thresholds("thresholds", &self.thresholds, limit)?;
+        if thresholds.is_empty() {
+            return Err("thresholds: expected at least one, such as { at = \"0.80\", level = \"warning\" }".to_owned());
+        }
+        let window = self.window.check(self.hours)?;
+        if !matches!(window, BudgetWindow::Daily | BudgetWindow::Monthly) && !self.projected.is_empty() {
+            return Err("projected: only days and months are projected; leave it out, or use a daily or monthly window".to_owned());
+        }
         Ok(Budget {
             limit,
             currency,
-            window: self.window,
+            window,
             filter: check_filter(self.filter)?,
             per: check_per(self.per)?,
-            thresholds: check_thresholds(&self.thresholds, limit)?,
+            thresholds,
+            projected: check_thresholds("projected", &self.projected, limit)?,
             name: self.name,
         })
     }
@@ -260,10 +332,10 @@ fn check_per(per: Vec<Dimension>) -> Result<Vec<Dimension>, String> {
     }
 }
 
-fn check_thresholds(entries: &[ThresholdEntry], limit: Money) -> Result<Vec<Threshold>, String> {
+fn check_thresholds(name: &str, entries: &[ThresholdEntry], limit: Money) -> Result<Vec<Threshold>, String> {
     let mut thresholds: Vec<Threshold> = Vec::with_capacity(entries.len());
     for (index, entry) in entries.iter().enumerate() {
-        let key = format!("thresholds[{index}].at");
+        let key = format!("{name}[{index}].at");
         let share = positive(&key, &entry.at)?;
         let amount = limit.checked_mul_rate(share).ok_or_else(|| format!("{key}: limit times {share} is too large for money"))?;
         let below = thresholds.last().map_or(Money::ZERO, |threshold| threshold.amount);
@@ -271,9 +343,6 @@ fn check_thresholds(entries: &[ThresholdEntry], limit: Money) -> Result<Vec<Thre
             return Err(format!("{key}: {share} of {limit} is not above the threshold before it ({below}); sort them ascending"));
         }
         thresholds.push(Threshold { share, amount, level: entry.level });
-    }
-    if thresholds.is_empty() {
-        return Err("thresholds: expected at least one, such as { at = \"0.80\", level = \"warning\" }".to_owned());
     }
     Ok(thresholds)
 }

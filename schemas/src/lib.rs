@@ -14,6 +14,7 @@ pub mod grouping;
 pub mod identity_run;
 pub mod measures;
 pub mod money;
+pub mod notes;
 mod packer;
 pub mod partial;
 pub mod price_book;

@@ -185,6 +185,55 @@ pub struct RhythmRow<'a> {
     pub revision: i64,
 }
 
+/// Where a budget will end, as it looks after a closed hour. Key: budget, scope, hour.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PaceRow<'a> {
+    /// The budget's name.
+    pub budget: &'a str,
+    /// Whose budget, as in [`BudgetRow`].
+    pub scope: &'a str,
+    /// The period, for people.
+    pub period: &'a str,
+    /// Its first instant.
+    pub period_start: Timestamp,
+    /// Its first instant no longer in it.
+    pub period_end: Timestamp,
+    /// Start of the closed hour.
+    pub hour: Timestamp,
+    /// Of every amount here.
+    pub currency: Currency,
+    /// What may be spent.
+    pub limit: Money,
+    /// What was spent and watched up to the end of the hour.
+    pub spent: Money,
+    /// Expected spend at the end of the period, to six decimals, as all that follow.
+    pub forecast: Money,
+    /// One outcome in ten ends below.
+    pub low: Money,
+    /// One outcome in ten ends above.
+    pub high: Money,
+    /// What was spent, drawn on at its mean rate so far.
+    pub straight_line: Money,
+    /// Start of the hour in which the limit will be reached if all comes as expected; `None`: not in this period, or reached already.
+    pub exceeded_at: Option<Timestamp>,
+    /// NONE, `SCALE_DOWN`, ROLLBACK or `EMERGENCY_STOP`.
+    pub action: &'a str,
+    /// Probability that the action's condition on the money holds at the end of the period, 0 to 1.
+    pub confidence: f64,
+    /// 0 to 100; `None`: too little is known, as below.
+    pub gate_score: Option<f64>,
+    /// Return on the spend of the period: (revenue - cost) / cost.
+    pub roi: Option<f64>,
+    /// Share of the period's calls that succeeded.
+    pub slo: Option<f64>,
+    /// Days since the scope's first spend.
+    pub age_days: Option<f64>,
+    /// State of the scope's rhythm.
+    pub state: &'a str,
+    /// Offset in the partials topic after the block that closed the hour.
+    pub revision: i64,
+}
+
 /// An alert event. Key: its deterministic id; a repeat is identical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AlertRow<'a> {
@@ -212,6 +261,8 @@ pub struct AlertRow<'a> {
     pub occurred_at: Timestamp,
     /// The whole of the alert's data as JSON.
     pub data: &'a str,
+    /// Why it was not sent to the topic; empty: it was.
+    pub silenced: &'a str,
 }
 
 #[cfg(test)]

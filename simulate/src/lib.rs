@@ -89,12 +89,12 @@ impl Simulator {
             let differing = left.budgets.iter().find(|(key, text)| quiet.budgets.get(*key) != Some(text));
             return Err(format!("budgets differ from those of a quiet run: {differing:?}"));
         }
-        if left.rhythm != quiet.rhythm {
-            let differing = left.rhythm.iter().find(|(key, text)| quiet.rhythm.get(*key) != Some(text));
+        if left.hours != quiet.hours {
+            let differing = left.hours.iter().find(|(key, text)| quiet.hours.get(*key) != Some(text));
             return Err(format!(
                 "the rhythm differs from that of a quiet run: {} rows, {}, {differing:?}",
-                left.rhythm.len(),
-                quiet.rhythm.len()
+                left.hours.len(),
+                quiet.hours.len()
             ));
         }
         Ok(counts)

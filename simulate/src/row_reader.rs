@@ -272,6 +272,15 @@ impl BlockReader {
         ((scope, hour), format!("{measures:?} {}", self.text("state", row)))
     }
 
+    /// A row of `pace_rows`: budget, scope and hour, everything else.
+    pub(crate) fn pace(&self, row: usize) -> ((String, u32), String) {
+        let amounts = ["spent", "forecast", "low", "high", "straight_line"].map(|column| self.number::<i128>(column, row));
+        let measures = ["confidence", "gate_score", "roi", "slo", "age_days"].map(|column| self.nullable(column, row));
+        let texts = ["period", "action", "state"].map(|column| self.text(column, row));
+        let key = format!("budget {} {}", self.text("budget", row), self.text("scope", row));
+        ((key, self.number("hour", row)), format!("{texts:?} {amounts:?} {measures:?}"))
+    }
+
     /// A row of `shard_accounts`.
     pub(crate) fn accounts(&self, row: usize) -> AccountsRow {
         AccountsRow {

@@ -28,8 +28,8 @@ pub struct Left {
     pub alerts: BTreeSet<(String, String, String)>,
     /// Budget rows by budget, scope and start.
     pub budgets: BTreeMap<(String, String, u32), String>,
-    /// Rows of the rhythm by scope and hour.
-    pub rhythm: BTreeMap<(String, u32), String>,
+    /// Rows of rhythms and projections by what they are about and their hour.
+    pub hours: BTreeMap<(String, u32), String>,
     /// Partition, offset and reason of every dead letter.
     pub dead_letters: BTreeSet<(i32, i64, String)>,
 }
@@ -300,7 +300,7 @@ impl Run<'_> {
         let left = Left {
             alerts: world.alerts.iter().map(alert_of).collect(),
             budgets: world.tables.budgets().into_iter().map(|(key, text)| (key.clone(), text.to_owned())).collect(),
-            rhythm: world.tables.rhythm().clone(),
+            hours: world.tables.hours().clone(),
             dead_letters: world.dead_letters.iter().map(letter_of).collect(),
         };
         let wanted: BTreeSet<_> = expected

@@ -17,7 +17,7 @@ pub(crate) struct Tables {
     budgets: BTreeMap<BudgetKey, BudgetValue>,
     alerts: BTreeMap<String, String>,
     /// By scope and hour.
-    rhythm: BTreeMap<(String, u32), String>,
+    hours: BTreeMap<(String, u32), String>,
     accounts: BTreeMap<(String, i32, i32), AccountsRow>,
     /// Events counted in the finest rows of `total`.
     events: i128,
@@ -38,7 +38,8 @@ impl Tables {
             let found = match batch.table {
                 Table::Rollups => self.insert_rollup(block.rollup(row)),
                 Table::Budgets => self.insert_budget(block.budget(row)),
-                Table::Rhythm => self.insert_rhythm(block.rhythm(row)),
+                Table::Rhythm => self.insert_hour(block.rhythm(row)),
+                Table::Pace => self.insert_hour(block.pace(row)),
                 Table::Alerts => self.insert_alert(block.alert(row)),
                 Table::Accounts => self.insert_accounts(block.accounts(row)),
                 Table::UsageEvents => None,
@@ -80,9 +81,9 @@ impl Tables {
         (*held != text).then(|| (Invariant::AlertIdNamesOneAlert, format!("{id}: {held} and {text}")))
     }
 
-    fn insert_rhythm(&mut self, (key, text): ((String, u32), String)) -> Option<Violation> {
-        let held = self.rhythm.entry(key.clone()).or_insert_with(|| text.clone());
-        (*held != text).then(|| (Invariant::RevisionNamesOneValue, format!("rhythm of {key:?}: {held} and {text}")))
+    fn insert_hour(&mut self, (key, text): ((String, u32), String)) -> Option<Violation> {
+        let held = self.hours.entry(key.clone()).or_insert_with(|| text.clone());
+        (*held != text).then(|| (Invariant::RevisionNamesOneValue, format!("hour {key:?}: {held} and {text}")))
     }
 
     fn insert_accounts(&mut self, row: AccountsRow) -> Option<Violation> {
@@ -110,9 +111,9 @@ impl Tables {
         &self.alerts
     }
 
-    /// All rows of the rhythm.
-    pub(crate) fn rhythm(&self) -> &BTreeMap<(String, u32), String> {
-        &self.rhythm
+    /// All rows of rhythms and projections, by what they are about and their hour.
+    pub(crate) fn hours(&self) -> &BTreeMap<(String, u32), String> {
+        &self.hours
     }
 
     /// All budget rows without their revisions.

@@ -7,6 +7,7 @@ use processor::meter::MeterRules;
 use processor::pricing::{Prefer, Pricer};
 use schemas::budget::Budget;
 use schemas::calendar::Calendar;
+use schemas::notes::Notes;
 use schemas::price_book::PriceBook;
 use schemas::rates::Rates;
 use schemas::timestamp::{DAY_US, HOUR_US, MINUTE_US};
@@ -39,11 +40,20 @@ limit = "300"
 window = "monthly"
 per = ["service"]
 thresholds = [{ at = "0.1", level = "info" }, { at = "0.5", level = "warning" }, { at = "1", level = "emergency" }]
+projected = [{ at = "0.5", level = "warning" }, { at = "2", level = "critical" }]
 [[budget]]
 name = "won"
 limit = "2000"
 currency = "KRW"
 window = "daily"
+thresholds = [{ at = "0.5", level = "warning" }, { at = "1", level = "critical" }]
+projected = [{ at = "1", level = "info" }]
+[[budget]]
+name = "three-hours"
+limit = "0.1"
+window = "rolling"
+hours = 3
+per = ["user_id"]
 thresholds = [{ at = "0.5", level = "warning" }, { at = "1", level = "critical" }]
 "#;
 
@@ -166,6 +176,7 @@ impl Factories {
             rates: Rates::parse_all(&[("rates", RATES)])?,
             budgets: Budget::parse_all(&[("budgets", BUDGETS)])?,
             calendar: Calendar::new("UTC")?,
+            notes: Notes::default(),
         };
         for budget in &rules.budgets {
             let set = budget.grouping_set(&rules.sets);

@@ -31,6 +31,7 @@ impl EncodeLabelValue for TableLabel {
             Table::Alerts => "alerts",
             Table::Budgets => "budgets",
             Table::Rhythm => "rhythm",
+            Table::Pace => "pace",
             Table::Accounts => "accounts",
         };
         EncodeLabelValue::encode(&name, encoder)

@@ -14,6 +14,7 @@ use processor::pricing::Pricer;
 use schemas::GroupingSet;
 use schemas::budget::Budget;
 use schemas::calendar::Calendar;
+use schemas::notes::Notes;
 use schemas::price_book::PriceBook;
 use schemas::rates::Rates;
 use xxhash_rust::xxh3::xxh3_128;
@@ -30,6 +31,8 @@ pub struct Rules {
     pub budgets: Vec<Budget>,
     /// Business time zone.
     pub calendar: Calendar,
+    /// Silences and feedback.
+    pub notes: Notes,
 }
 
 impl Rules {
@@ -54,7 +57,16 @@ impl Rules {
                 sets.push(GroupingSet { max_series: config.limits.max_series, ..set });
             }
         }
-        Ok(Rules { sets, book, rates, budgets, calendar })
+        let notes = Notes::parse_all(&pairs(&texts(config, "notes.files", &config.notes.files)?)).context("notes.files")?;
+        let watch = config.watch.rules(&notes.feedback);
+        let is_unwatched = |budget: &&Budget| !budget.projected.is_empty() && !(watch.rhythm && watch.watches(&budget.grouping_set(&sets)));
+        if let Some(budget) = budgets.iter().find(is_unwatched) {
+            let (name, set) = (&budget.name, budget.grouping_set(&sets).name);
+            anyhow::bail!(
+                "CR-3003: budget {name:?}: projected: its spend is counted in grouping set {set:?}, which is not watched: take `projected` away, or see watch.enabled, watch.rhythm and watch.except"
+            );
+        }
+        Ok(Rules { sets, book, rates, budgets, calendar, notes })
     }
 }
 

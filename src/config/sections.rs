@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use processor::monitor::WatchRules;
+use processor::monitor::{ActionLimits, GateSettings, WatchRules};
+use schemas::notes::Feedback;
 use schemas::{Dimension, Money, Secret};
 use serde::{Deserialize, Deserializer};
 
@@ -25,6 +26,8 @@ pub struct Config {
     pub prices: PricesConfig,
     /// Budgets.
     pub budgets: BudgetsConfig,
+    /// What people know.
+    pub notes: NotesConfig,
     /// What is unusual.
     pub watch: WatchConfig,
     /// Time.
@@ -200,6 +203,14 @@ pub struct BudgetsConfig {
     pub files: Vec<PathBuf>,
 }
 
+/// `[notes]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotesConfig {
+    /// Files of silences and feedback.
+    pub files: Vec<PathBuf>,
+}
+
 /// `[watch]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -218,6 +229,8 @@ pub struct WatchConfig {
     pub min_factor: Money,
     /// See the file.
     pub spike: bool,
+    /// See the file.
+    pub drop: bool,
     /// 0: the rule is off, here and below.
     #[serde(deserialize_with = "decimal")]
     pub hourly_mean: Money,
@@ -234,11 +247,17 @@ pub struct WatchConfig {
     pub first_spend: bool,
     /// See the file.
     pub rhythm: bool,
+    /// See the file.
+    pub below_budget_is_off_pace: bool,
+    /// See the file.
+    pub actions: ActionLimits,
+    /// See the file.
+    pub gate: GateSettings,
 }
 
 impl WatchConfig {
     /// As the monitor takes them.
-    pub fn rules(&self) -> WatchRules {
+    pub fn rules(&self, feedback: &[Feedback]) -> WatchRules {
         let on = |value: Money| (value > Money::ZERO).then_some(value);
         WatchRules {
             except: self.enabled.then(|| self.except.clone()),
@@ -246,12 +265,17 @@ impl WatchConfig {
             min_amount: self.min_amount,
             min_factor: self.min_factor,
             spike: self.spike,
+            drop: self.drop,
+            feedback: feedback.to_vec(),
             hourly_mean: on(self.hourly_mean),
             hour_above: on(self.hour_above),
             day_over_day: on(self.day_over_day),
             weekly_mean: on(self.weekly_mean),
             first_spend: self.first_spend,
             rhythm: self.rhythm,
+            below_budget_is_off_pace: self.below_budget_is_off_pace,
+            actions: self.actions,
+            gate: self.gate,
         }
     }
 }
@@ -352,7 +376,6 @@ pub struct GroupingSetConfig {
     pub key: Vec<Dimension>,
 }
 
-/// Human durations: `"100ms"`, `"15m"`, `"35d"`.
 /// Decimal text, not below zero.
 fn decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -362,6 +385,7 @@ fn decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error
     if money.is_negative() { Err(refuse("it is negative".to_owned())) } else { Ok(money) }
 }
 
+/// Human durations: `"100ms"`, `"15m"`, `"35d"`.
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_duration(&text).ok_or_else(|| {

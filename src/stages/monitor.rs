@@ -1,5 +1,7 @@
 //! The monitor as a stage: merge, rows, alerts.
 
+use std::sync::Arc;
+
 use processor::monitor::{Monitor, MonitorEffects, MonitorLimits, MonitorRules};
 use runtime::io::{Message, OutRecord, OutTopic, RowBatch, Table};
 use runtime::stage::StageState;
@@ -7,7 +9,8 @@ use runtime::store::Loaded;
 use runtime::{Effects, Stage, StageError, Taken};
 use schemas::Timestamp;
 use schemas::alert::Alert;
-use schemas::rollup::{AccountsRow, AlertRow, BudgetRow, RhythmRow, RollupRow};
+use schemas::notes::Silence;
+use schemas::rollup::{AccountsRow, AlertRow, BudgetRow, PaceRow, RhythmRow, RollupRow};
 use sinks::clickhouse::rows::{self, Block};
 
 use super::{StageFactory, StagePlace};
@@ -20,6 +23,14 @@ const ROWS: u32 = 16_384;
 pub struct MonitorFactory {
     rules: MonitorRules,
     rules_hash: String,
+    outward: Arc<Outward>,
+}
+
+/// What an alert is told with, and which are not told.
+struct Outward {
+    silences: Vec<Silence>,
+    /// Where people find an alert by its id; empty: nowhere.
+    public_url: String,
 }
 
 impl MonitorFactory {
@@ -32,18 +43,20 @@ impl MonitorFactory {
             rates: rules.rates.clone(),
             calendar: rules.calendar.clone(),
             retain_us,
-            watch: config.watch.rules(),
+            watch: config.watch.rules(&rules.notes.feedback),
             limits: MonitorLimits {
                 max_cells: config.limits.monitor_max_cells,
                 max_rows: config.limits.monitor_max_rows,
                 max_budget_states: config.limits.monitor_max_budget_states,
             },
         };
-        MonitorFactory { rules_hash: rules.monitor_hash(retain_us), rules: monitor }
+        let outward =
+            Outward { silences: rules.notes.silences.clone(), public_url: config.http.public_url.trim_end_matches('/').to_owned() };
+        MonitorFactory { rules_hash: rules.monitor_hash(retain_us), rules: monitor, outward: Arc::new(outward) }
     }
 
-    fn stage(monitor: Monitor, next: i64) -> Box<dyn Stage> {
-        Box::new(MonitorStage { monitor, next, out: Rows::default() })
+    fn stage(&self, monitor: Monitor, next: i64) -> Box<dyn Stage> {
+        Box::new(MonitorStage { monitor, next, out: Rows::new(self.outward.clone()) })
     }
 }
 
@@ -57,13 +70,13 @@ impl StageFactory for MonitorFactory {
     }
 
     fn fresh(&self, place: &StagePlace, offset: i64) -> Result<Box<dyn Stage>, StageError> {
-        Ok(Self::stage(Monitor::new(self.rules.clone(), place.partition), offset))
+        Ok(self.stage(Monitor::new(self.rules.clone(), place.partition), offset))
     }
 
     fn restore(&self, _place: &StagePlace, loaded: &Loaded) -> Result<Box<dyn Stage>, StageError> {
         let restored = Monitor::restore(&loaded.body, self.rules.clone());
         let monitor = restored.map_err(|error| StageError { code: "CR-1007", text: error.to_string() })?;
-        Ok(Self::stage(monitor, loaded.head.offset))
+        Ok(self.stage(monitor, loaded.head.offset))
     }
 }
 
@@ -130,19 +143,23 @@ struct Rows {
     rollups: Block,
     budgets: Block,
     rhythm: Block,
+    pace: Block,
     accounts: Block,
     alerts: Block,
     finished: Vec<RowBatch>,
     records: Vec<OutRecord>,
     failed: Option<String>,
+    outward: Arc<Outward>,
 }
 
-impl Default for Rows {
-    fn default() -> Self {
+impl Rows {
+    fn new(outward: Arc<Outward>) -> Self {
         Rows {
+            outward,
             rollups: Block::new(Table::Rollups),
             budgets: Block::new(Table::Budgets),
             rhythm: Block::new(Table::Rhythm),
+            pace: Block::new(Table::Pace),
             accounts: Block::new(Table::Accounts),
             alerts: Block::new(Table::Alerts),
             finished: Vec::new(),
@@ -150,23 +167,26 @@ impl Default for Rows {
             failed: None,
         }
     }
-}
 
-impl Rows {
     fn note(&mut self, outcome: Result<(), impl std::fmt::Display>) {
         if let Err(error) = outcome {
             self.failed = Some(error.to_string());
         }
     }
 
+    /// A row for every alert, a record for those that are not silenced.
     fn alert_record(&mut self, alert: &Alert) -> Result<(), serde_json::Error> {
+        let outward = self.outward.clone();
+        let id = alert.id();
+        let permalink = (!outward.public_url.is_empty()).then(|| format!("{}/alerts/{id}", outward.public_url));
+        let alert = &Alert { permalink, ..alert.clone() };
+        let silence = outward.silences.iter().find(|silence| silence.covers(alert));
         let data = alert.data_json()?;
-        let (id, scope, period) = (alert.id(), alert.scope.clone(), alert.period.clone());
         let row = AlertRow {
             id: &id,
             rule: &alert.rule,
-            scope: &scope,
-            period: &period,
+            scope: &alert.scope,
+            period: &alert.period,
             level: alert.level.name(),
             state: alert.state.name(),
             threshold: Some(alert.threshold),
@@ -175,9 +195,13 @@ impl Rows {
             currency: Some(alert.currency),
             occurred_at: alert.occurred_at,
             data: &data,
+            silenced: silence.map_or("", |silence| &silence.reason),
         };
         let outcome = rows::put_alert(&mut self.alerts, &row);
         self.note(outcome);
+        if silence.is_some() {
+            return Ok(());
+        }
         self.records.push(OutRecord {
             topic: OutTopic::Alerts,
             partition: None,
@@ -197,6 +221,7 @@ impl Rows {
         effects.batches.extend(self.rollups.take());
         effects.batches.extend(self.budgets.take());
         effects.batches.extend(self.rhythm.take());
+        effects.batches.extend(self.pace.take());
         effects.batches.extend(self.alerts.take());
         effects.batches.extend(self.accounts.take());
         effects.records.append(&mut self.records);
@@ -223,6 +248,14 @@ impl MonitorEffects for Rows {
         self.note(outcome);
         if self.rhythm.rows() >= ROWS {
             self.finished.extend(self.rhythm.take());
+        }
+    }
+
+    fn pace(&mut self, row: &PaceRow<'_>) {
+        let outcome = rows::put_pace(&mut self.pace, row);
+        self.note(outcome);
+        if self.pace.rows() >= ROWS {
+            self.finished.extend(self.pace.take());
         }
     }
 

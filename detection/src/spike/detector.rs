@@ -189,10 +189,10 @@ impl SpikeDetector {
     /// The smallest value that would be a spike or an escalation at this time, to 0.1 % of its distance to the expected; `None` while learning, or when nothing would.
     /// Fixed until the next [`Self::observe`]: a running hour that has passed it is a spike whatever is still to come. About 20 looks, not constant like `observe`.
     pub fn threshold(&self, at_s: i64) -> Option<f64> {
-        let setting = Setting::of(self.measure);
-        if self.points < setting.learning {
+        if self.is_learning() {
             return None;
         }
+        let setting = Setting::of(self.measure);
         let bar = self.episode.bar(setting);
         let is_spike = |value: f64| self.look(at_s, value).surprise >= bar;
         let expected = self.expected(at_s);
@@ -217,6 +217,16 @@ impl SpikeDetector {
             }
         }
         Some(above)
+    }
+
+    /// How rare each view finds a value at this time, as in [`Verdict::views`]; nothing is learnt.
+    pub fn views(&self, at_s: i64, value: f64) -> [f64; VIEWS.len()] {
+        self.look(at_s, value).views
+    }
+
+    /// Is there too little to judge by?
+    pub fn is_learning(&self) -> bool {
+        self.points < Setting::of(self.measure).learning
     }
 
     /// Points learnt.

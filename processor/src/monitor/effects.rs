@@ -1,14 +1,16 @@
 //! What a monitor puts out.
 
 use schemas::alert::Alert;
-use schemas::rollup::{AccountsRow, BudgetRow, RhythmRow, RollupRow};
+use schemas::rollup::{AccountsRow, BudgetRow, PaceRow, RhythmRow, RollupRow};
 
-/// Takes what a flush emits, in this order: rollups, budgets, rhythms, accounts, alerts. Rows are borrowed: encode them at once.
+/// Takes what a flush emits, in this order: rollups, budgets, projections, rhythms, accounts, alerts. Rows are borrowed: encode them at once.
 pub trait MonitorEffects {
     /// A row that has changed, as an absolute value.
     fn rollup(&mut self, row: &RollupRow<'_, Box<str>>);
     /// A budget's state that has changed.
     fn budget(&mut self, row: &BudgetRow<'_>);
+    /// Where a budget will end, after a closed hour of its series.
+    fn pace(&mut self, row: &PaceRow<'_>);
     /// The rhythm of a watched series after a closed hour.
     fn rhythm(&mut self, row: &RhythmRow<'_>);
     /// Must not become visible before the rollups of the same flush are.

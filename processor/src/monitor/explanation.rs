@@ -1,7 +1,7 @@
 //! The sentences of budget alerts.
 
 use schemas::Money;
-use schemas::alert::Level;
+use schemas::alert::{AlertState, Level};
 use schemas::budget::{Budget, Threshold};
 
 /// What happened when a threshold was reached.
@@ -34,6 +34,18 @@ pub(super) fn left(budget: &Budget, threshold: &Threshold, scope: &str, period: 
     format!(
         "After corrections {who} has spent {spent} {currency} of its {limit} {currency} for {period}: {} % of the limit. That is below the threshold of {} % ({} {currency}) again.",
         percent(spent.checked_div(limit)),
+        percent(Some(threshold.share)),
+        threshold.amount,
+    )
+}
+
+/// A threshold of a budget of the last hours was reached or left.
+pub(super) fn rolling(budget: &Budget, threshold: &Threshold, scope: &str, hours: u32, spent: Money, state: AlertState) -> String {
+    let (who, limit, currency) = (who(budget, scope), budget.limit, budget.currency);
+    format!(
+        "{who} has spent {spent} {currency} within {hours} hours: {} % of the limit of {limit} {currency}. That {} the threshold of {} % ({} {currency}).",
+        percent(spent.checked_div(limit)),
+        if state == AlertState::Resolved { "has been below it, and for three hours below" } else { "reached" },
         percent(Some(threshold.share)),
         threshold.amount,
     )

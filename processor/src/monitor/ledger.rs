@@ -105,7 +105,7 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) fn new(rules: &MonitorRules) -> Self {
         let watched_by = |name: &str| {
-            let watches = |budget: &Budget| budget.grouping_set(&rules.sets).name == name;
+            let watches = |budget: &Budget| !budget.window.is_rolling() && budget.grouping_set(&rules.sets).name == name;
             rules.budgets.iter().enumerate().filter(|(_, budget)| watches(budget)).map(|(index, _)| index as u16).collect()
         };
         Ledger {

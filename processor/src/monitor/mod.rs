@@ -12,6 +12,7 @@ mod gauges;
 mod input;
 mod ledger;
 mod period;
+mod rolling;
 mod rules;
 mod series;
 mod slab;
@@ -19,18 +20,23 @@ mod snapshot;
 mod snapshot_v1;
 mod spend;
 mod standing;
+mod steps;
 mod watch;
 mod windows;
 
 use schemas::partial::{Block, BlockHeader, PartialCell};
 use schemas::rollup::AccountsRow;
+use schemas::timestamp::HOUR_US;
 use schemas::{Bucket, GroupingSet, Timestamp};
+
+pub use detection::action::{ActionLimits, GateSettings};
 
 pub use self::effects::MonitorEffects;
 pub use self::error::MonitorError;
 pub use self::gauges::MonitorGauges;
 use self::input::{Input, News};
 use self::ledger::{BudgetOverflow, Change, Ledger, Moment};
+use self::rolling::{Rolling, RollingOverflow};
 pub use self::rules::{MonitorLimits, MonitorRules};
 use self::series::SeriesIndex;
 pub use self::snapshot::{SNAPSHOT_VERSION, SnapshotError};
@@ -39,6 +45,19 @@ use self::watch::{Watch, WatchOverflow};
 use self::windows::Windows;
 
 const NEVER: Timestamp = Timestamp::from_micros(i64::MIN);
+
+/// The hour (since 1970) that a quarter hour is in.
+fn hour_of(bucket: Bucket) -> u32 {
+    bucket.number() / 4
+}
+
+fn hour_start(hour: u32) -> Timestamp {
+    Bucket::from_number(hour * 4).start()
+}
+
+fn hour_end(hour: u32) -> Timestamp {
+    hour_start(hour).plus(HOUR_US)
+}
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -56,6 +75,7 @@ pub struct Monitor {
     series: SeriesIndex,
     windows: Windows,
     ledger: Ledger,
+    rolling: Rolling,
     watch: Watch,
     cells: usize,
     /// A record was taken in part: the state is not to be used.
@@ -71,6 +91,7 @@ impl Monitor {
         add_missing_sets(&mut rules);
         Monitor {
             ledger: Ledger::new(&rules),
+            rolling: Rolling::new(&rules),
             watch: Watch::new(&rules),
             shard,
             position: 0,
@@ -192,6 +213,9 @@ impl Monitor {
         let entered = cell.bucket.max(Bucket::of(input.closed_before)).max(Bucket::of(self.closed));
         let change = Change { bucket: cell.bucket, entered, series: id, delta: &delta };
         self.watch.add(change, &mut self.series).map_err(|WatchOverflow| watch_overflow(offset))?;
+        self.rolling
+            .add(&self.rules, change, moment, &mut self.series)
+            .map_err(|RollingOverflow(what)| MonitorError::Overflow { offset, what })?;
         self.ledger.add(&self.rules, change, moment, &mut self.series).map_err(|found| overflow_of(found, offset))
     }
 
@@ -223,6 +247,9 @@ impl Monitor {
         let moment = Moment { revision: offset + 1, closed, frontier: self.frontier };
         self.windows.close(before, closed, moment.revision);
         self.ledger.close(&self.rules, before, moment).map_err(|found| overflow_of(found, offset))?;
+        self.rolling
+            .close(&self.rules, moment, &mut self.series)
+            .map_err(|RollingOverflow(what)| MonitorError::Overflow { offset, what })?;
         self.watch.close(&self.rules, moment, &mut self.series).map_err(|WatchOverflow| watch_overflow(offset))?;
         let until = closed.plus(-self.rules.retain_us);
         self.windows.evict(until, &mut self.series);
@@ -248,7 +275,7 @@ impl Monitor {
         for (what, held, limit, key) in [
             ("cells", self.cells, limits.max_cells, "limits.monitor_max_cells"),
             ("rows", self.windows.len(), limits.max_rows, "limits.monitor_max_rows"),
-            ("budget states", self.ledger.len(), limits.max_budget_states, "limits.monitor_max_budget_states"),
+            ("budget states", self.ledger.len() + self.rolling.len(), limits.max_budget_states, "limits.monitor_max_budget_states"),
         ] {
             if held > limit {
                 return Err(MonitorError::Limit { what, held, key });
@@ -265,6 +292,7 @@ impl Monitor {
         }
         self.windows.flush(&self.rules.sets, self.closed, &mut self.series, out);
         self.ledger.flush(&self.rules, &mut self.series, out);
+        self.rolling.flush(&self.rules, out);
         self.watch.flush(out);
         for input in self.inputs.iter_mut().filter(|input| input.dirty) {
             input.dirty = false;
@@ -277,7 +305,7 @@ impl Monitor {
                 revision: input.revision,
             });
         }
-        for alert in self.ledger.alerts.drain(..).chain(self.watch.alerts.drain(..)) {
+        for alert in self.ledger.alerts.drain(..).chain(self.rolling.alerts.drain(..)).chain(self.watch.alerts.drain(..)) {
             out.alert(&alert);
         }
     }
@@ -290,10 +318,11 @@ impl Monitor {
             rows: self.windows.len(),
             series: self.series.len(),
             inputs: self.inputs.len(),
-            budget_states: self.ledger.len(),
+            budget_states: self.ledger.len() + self.rolling.len(),
             bytes: tables.map(input::CellTable::bytes).sum::<usize>()
                 + self.windows.bytes()
                 + self.ledger.bytes()
+                + self.rolling.bytes()
                 + self.watch.bytes()
                 + self.series.bytes(),
             watched_series: self.watch.len(),

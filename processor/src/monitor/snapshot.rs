@@ -14,17 +14,20 @@ use serde::{Deserialize, Serialize};
 
 use super::input::{CellTable, HeldCell, Input};
 use super::period::Period;
+use super::rolling::RollingState;
 use super::series::SeriesId;
 use super::snapshot_v1;
 use super::spend::{Spend, Sums};
 use super::standing::{Standing, carried_over};
-use super::watch::WatchState;
+use super::watch::{LAST_HOUR, PaceState, WatchState};
 use super::windows::{Row, WindowTable, window_of};
 use super::{Monitor, MonitorRules};
 use crate::state_bytes::{LazySeq, state_bytes};
 
 /// First byte of the state.
-pub const SNAPSHOT_VERSION: u8 = 3;
+pub const SNAPSHOT_VERSION: u8 = 4;
+/// The same without what projecting keeps.
+const UNPROJECTED_VERSION: u8 = 3;
 /// The same without what watching keeps.
 const UNWATCHED_VERSION: u8 = 2;
 
@@ -223,7 +226,8 @@ impl Monitor {
             alerts: &self.ledger.alerts,
         };
         let watch = self.watch.state(&self.rules.sets, &self.series);
-        state_bytes(SNAPSHOT_VERSION, &(state, watch)).map_err(malformed)
+        let paces = self.watch.pace_state(&self.rules.sets, &self.series);
+        state_bytes(SNAPSHOT_VERSION, &(state, watch, paces, self.rolling.state(&self.rules, &self.series))).map_err(malformed)
     }
 
     /// A monitor in the state of a snapshot, under rules that may differ from those it was taken under:
@@ -236,14 +240,21 @@ impl Monitor {
     /// # Errors
     /// [`SnapshotError`]
     pub fn restore(bytes: &[u8], rules: MonitorRules) -> Result<Self, SnapshotError> {
-        let (state, watch): (ReadState, WatchState<'static>) = match bytes.split_first() {
+        type Read = (ReadState, WatchState<'static>, PaceState<'static>, RollingState);
+        let (state, watch, paces, rolling): Read = match bytes.split_first() {
             Some((&SNAPSHOT_VERSION, rest)) => whole(rest)?,
-            Some((&UNWATCHED_VERSION, rest)) => (whole(rest)?, WatchState::default()),
-            Some((&snapshot_v1::VERSION, rest)) => (snapshot_v1::read(rest)?, WatchState::default()),
+            Some((&UNPROJECTED_VERSION, rest)) => {
+                let (state, watch) = whole(rest)?;
+                (state, watch, PaceState::default(), RollingState::default())
+            }
+            Some((&UNWATCHED_VERSION, rest)) => (whole(rest)?, WatchState::default(), PaceState::default(), RollingState::default()),
+            Some((&snapshot_v1::VERSION, rest)) => {
+                (snapshot_v1::read(rest)?, WatchState::default(), PaceState::default(), RollingState::default())
+            }
             Some((version, _)) => return Err(SnapshotError::Version(*version)),
             None => return Err(malformed("empty")),
         };
-        if !watch.is_sound() {
+        if !watch.is_sound() || !paces.is_sound() || rolling.hours().any(|hour| hour > LAST_HOUR) {
             return Err(malformed("an hour beyond all events"));
         }
         let mut monitor = Monitor::new(rules, state.shard);
@@ -262,7 +273,9 @@ impl Monitor {
             }
         }
         monitor.ledger.alerts = state.alerts;
-        monitor.watch.restore(watch, &monitor.rules, &mut monitor.series).ok_or_else(|| malformed("a sum that does not fit"))?;
+        monitor.watch.restore((watch, paces), &monitor.rules, &mut monitor.series).ok_or_else(|| malformed("a sum that does not fit"))?;
+        let is_same = |name: &str| (0..).zip(&monitor.rules.budgets).any(|(at, budget)| budget.name == name && budgets.contains(&Some(at)));
+        monitor.rolling.restore(rolling, &monitor.rules, &mut monitor.series, is_same);
         for budget in 0..monitor.rules.budgets.len() as u16 {
             if !budgets.contains(&Some(budget)) {
                 monitor.start_budget(budget)?;
@@ -401,6 +414,8 @@ impl Monitor {
             BudgetWindow::Hourly => Granularity::Hour,
             BudgetWindow::Daily => Granularity::Day,
             BudgetWindow::Monthly => Granularity::Month,
+            // It begins from zero.
+            BudgetWindow::Rolling { .. } => return Ok(()),
         };
         let (windows, series) = (&self.windows, &mut self.series);
         for ((end, of), slot) in &windows.by_end {

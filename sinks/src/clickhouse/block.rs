@@ -53,6 +53,8 @@ pub enum ColumnType {
     NullableInt8,
     /// Seconds since 1970.
     Seconds,
+    /// Which are null, then all values.
+    NullableSeconds,
     /// Microseconds since 1970.
     Micros,
     /// Length and UTF-8 bytes.
@@ -79,6 +81,7 @@ impl ColumnType {
             ColumnType::NullableFloat64 => "Nullable(Float64)",
             ColumnType::NullableInt8 => "Nullable(Int8)",
             ColumnType::Seconds => "DateTime('UTC')",
+            ColumnType::NullableSeconds => "Nullable(DateTime('UTC'))",
             ColumnType::Micros => "DateTime64(6, 'UTC')",
             ColumnType::Text => "String",
             ColumnType::Texts => "Array(String)",
@@ -94,6 +97,7 @@ impl ColumnType {
             | ColumnType::NullableUInt64
             | ColumnType::NullableFloat64
             | ColumnType::NullableInt8
+            | ColumnType::NullableSeconds
             | ColumnType::Texts => 2,
             _ => 1,
         }
@@ -229,6 +233,12 @@ impl<'b> RowWriter<'b> {
 
     pub(super) fn seconds(&mut self, value: Seconds) {
         self.put(ColumnType::Seconds, &value.0.to_le_bytes());
+    }
+
+    pub(super) fn nullable_seconds(&mut self, value: Option<Seconds>) {
+        let [null, values] = self.next(ColumnType::NullableSeconds);
+        null.push(u8::from(value.is_none()));
+        values.extend_from_slice(&value.map_or(0, |seconds| seconds.0).to_le_bytes());
     }
 
     pub(super) fn micros(&mut self, value: Micros) {

@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = migrations![
     9 "0009_rhythm_and_budgets",
     10 "0010_focus",
     11 "0011_retention",
+    12 "0012_pace_and_silences",
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, name String, checksum UInt64, program String, \

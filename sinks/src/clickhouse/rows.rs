@@ -2,7 +2,7 @@
 //! the block is as it was before the row.
 
 use runtime::io::Table;
-use schemas::rollup::{AccountsRow, AlertRow, BudgetRow, RhythmRow, RollupRow, UsageEventRow};
+use schemas::rollup::{AccountsRow, AlertRow, BudgetRow, PaceRow, RhythmRow, RollupRow, UsageEventRow};
 use schemas::{Amount, Dimension, Kind, Measures};
 
 pub use super::block::{Block, ColumnType, OutOfRange};
@@ -16,6 +16,7 @@ pub const fn table_name(table: Table) -> &'static str {
         Table::Alerts => "alert_rows",
         Table::Budgets => "budget_rows",
         Table::Rhythm => "rhythm_rows",
+        Table::Pace => "pace_rows",
         Table::Accounts => "shard_accounts",
     }
 }
@@ -23,8 +24,8 @@ pub const fn table_name(table: Table) -> &'static str {
 /// Name and type of a table's columns, in the order in which a row's values are written.
 pub const fn columns(table: Table) -> &'static [(&'static str, ColumnType)] {
     use ColumnType::{
-        Bool, Int8, Int32, Int64, Int128, Micros, Money, NullableFloat64, NullableInt8, NullableMoney, NullableUInt64, Pairs, Seconds,
-        Text, Texts, UInt64,
+        Bool, Int8, Int32, Int64, Int128, Micros, Money, NullableFloat64, NullableInt8, NullableMoney, NullableSeconds, NullableUInt64,
+        Pairs, Seconds, Text, Texts, UInt64,
     };
     match table {
         Table::Rollups => &[
@@ -109,6 +110,7 @@ pub const fn columns(table: Table) -> &'static [(&'static str, ColumnType)] {
             ("currency", Text),
             ("occurred_at", Micros),
             ("data", Text),
+            ("silenced", Text),
         ],
         Table::Budgets => &[
             ("budget", Text),
@@ -133,6 +135,30 @@ pub const fn columns(table: Table) -> &'static [(&'static str, ColumnType)] {
             ("entropy", NullableFloat64),
             ("state", Text),
             ("state_code", NullableInt8),
+            ("revision", Int64),
+        ],
+        Table::Pace => &[
+            ("budget", Text),
+            ("scope", Text),
+            ("period", Text),
+            ("period_start", Seconds),
+            ("period_end", Seconds),
+            ("hour", Seconds),
+            ("currency", Text),
+            ("spent", Money),
+            ("limit", Money),
+            ("forecast", Money),
+            ("low", Money),
+            ("high", Money),
+            ("straight_line", Money),
+            ("exceeded_at", NullableSeconds),
+            ("action", Text),
+            ("confidence", NullableFloat64),
+            ("gate_score", NullableFloat64),
+            ("roi", NullableFloat64),
+            ("slo", NullableFloat64),
+            ("age_days", NullableFloat64),
+            ("state", Text),
             ("revision", Int64),
         ],
         Table::Accounts => &[
@@ -279,6 +305,7 @@ pub fn put_alert(block: &mut Block, row: &AlertRow<'_>) -> Result<(), OutOfRange
     w.text(row.currency.as_ref().map_or("", |currency| currency.as_str()));
     w.micros(occurred_at);
     w.text(row.data);
+    w.text(row.silenced);
     Ok(())
 }
 
@@ -299,6 +326,37 @@ pub fn put_rhythm(block: &mut Block, row: &RhythmRow<'_>) -> Result<(), OutOfRan
     }
     w.text(row.state);
     w.nullable_int8(row.state_code);
+    w.int64(row.revision);
+    Ok(())
+}
+
+/// Appends a row of `pace_rows`.
+///
+/// # Errors
+/// [`OutOfRange`] for a time that its column cannot hold.
+pub fn put_pace(block: &mut Block, row: &PaceRow<'_>) -> Result<(), OutOfRange> {
+    debug_assert_eq!(block.table, Table::Pace);
+    let times = [("period_start", row.period_start), ("period_end", row.period_end), ("hour", row.hour)];
+    let [start, end, hour] = times.map(|(column, at)| Seconds::of(column, at));
+    let (start, end, hour) = (start?, end?, hour?);
+    let exceeded_at = row.exceeded_at.map(|at| Seconds::of("exceeded_at", at)).transpose()?;
+    let mut w = block.row();
+    for text in [row.budget, row.scope, row.period] {
+        w.text(text);
+    }
+    for time in [start, end, hour] {
+        w.seconds(time);
+    }
+    w.text(row.currency.as_str());
+    for money in [row.spent, row.limit, row.forecast, row.low, row.high, row.straight_line] {
+        w.money(money);
+    }
+    w.nullable_seconds(exceeded_at);
+    w.text(row.action);
+    for measure in [Some(row.confidence), row.gate_score, row.roi, row.slo, row.age_days] {
+        w.nullable_float64(measure);
+    }
+    w.text(row.state);
     w.int64(row.revision);
     Ok(())
 }

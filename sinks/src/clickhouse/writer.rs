@@ -90,10 +90,10 @@ impl Writer {
             tables.entry(submission.table).or_default().push(submission);
         }
         let mut write = |table| self.write_table(table, tables.remove(&table).unwrap_or_default());
-        let (rollups, events, alerts, budgets, rhythm) =
-            (write(Table::Rollups), write(Table::UsageEvents), write(Table::Alerts), write(Table::Budgets), write(Table::Rhythm));
+        let (rollups, events, alerts) = (write(Table::Rollups), write(Table::UsageEvents), write(Table::Alerts));
+        let (budgets, rhythm, pace) = (write(Table::Budgets), write(Table::Rhythm), write(Table::Pace));
         let accounts = write(Table::Accounts);
-        tokio::join!(rollups, events, alerts, budgets, rhythm);
+        tokio::join!(rollups, events, alerts, budgets, rhythm, pace);
         accounts.await;
     }
 

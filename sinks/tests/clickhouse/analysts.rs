@@ -360,8 +360,14 @@ async fn focus_has_the_mandatory_columns_and_the_whole_spend() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_grows_is_kept_for_a_time_and_days_and_months_for_ever() {
     let server = database("analysts_retention").await;
-    for (table, days) in [("usage_event_rows", 1100), ("budget_rows", 3660), ("alert_rows", 3660), ("rhythm_rows", 3660), ("rollups", 1100)]
-    {
+    for (table, days) in [
+        ("usage_event_rows", 1100),
+        ("budget_rows", 3660),
+        ("alert_rows", 3660),
+        ("rhythm_rows", 3660),
+        ("pace_rows", 3660),
+        ("rollups", 1100),
+    ] {
         let statement = text(
             &server,
             &format!("SELECT create_table_query FROM system.tables WHERE database = 'analysts_retention' AND name = '{table}'"),

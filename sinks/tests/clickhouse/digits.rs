@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use runtime::io::{RowBatch, Table, TableSink};
 use schemas::event::Amount;
-use schemas::rollup::{AlertRow, BudgetRow, CostStatus, RhythmRow, UsageEventRow};
+use schemas::rollup::{AlertRow, BudgetRow, CostStatus, PaceRow, RhythmRow, UsageEventRow};
 use schemas::{Currency, Dimension, Event, Kind, Money, Timestamp, Tokens};
 use sinks::clickhouse::ClickHouseSink;
 use sinks::clickhouse::rows::{self, Block};
@@ -82,6 +82,7 @@ fn put_alert(block: &mut Block) {
         currency: Some(Currency::USD),
         occurred_at: Timestamp::parse("2026-11-22T10:15:03.123456Z").unwrap(),
         data: "{\"rule\":\"llm-day\"}",
+        silenced: "known",
     };
     rows::put_alert(block, &row).unwrap();
 }
@@ -102,6 +103,35 @@ fn put_rhythm(block: &mut Block, coherence: Option<f64>) {
     rows::put_rhythm(block, &row).unwrap();
 }
 
+fn put_pace(block: &mut Block, exceeded_at: Option<Timestamp>) {
+    let at = |text| Timestamp::parse(text).unwrap();
+    let row = PaceRow {
+        budget: "llm-month",
+        scope: "",
+        period: "2026-11",
+        period_start: at("2026-11-01T00:00:00Z"),
+        period_end: at("2026-12-01T00:00:00Z"),
+        hour: at("2026-11-22T10:00:00Z"),
+        currency: Currency::USD,
+        limit: money("100"),
+        spent: money("80.000000000000000001"),
+        forecast: money("110.5"),
+        low: money("101"),
+        high: money("120"),
+        straight_line: money("109"),
+        exceeded_at,
+        action: "SCALE_DOWN",
+        confidence: 0.875,
+        gate_score: Some(62.5),
+        roi: None,
+        slo: Some(0.5),
+        age_days: Some(21.5),
+        state: "DISSONANT",
+        revision: 7,
+    };
+    rows::put_pace(block, &row).unwrap();
+}
+
 fn batch(table: Table, put: impl Fn(&mut Block)) -> RowBatch {
     let mut block = Block::new(table);
     put(&mut block);
@@ -116,6 +146,7 @@ fn the_bytes_of_every_row_are_the_golden_ones() {
         ("budget", batch(Table::Budgets, |rows| put_budget(rows, 7, "80", None))),
         ("alert", batch(Table::Alerts, put_alert)),
         ("rhythm", batch(Table::Rhythm, |rows| put_rhythm(rows, Some(0.1)))),
+        ("pace", batch(Table::Pace, |rows| put_pace(rows, Timestamp::parse("2026-11-28T05:00:00Z").ok()))),
         ("accounts", accounts(1, 4, 20, 8)),
     ];
     let lines: Vec<String> =
@@ -155,14 +186,19 @@ async fn every_digit_survives() {
     let twice = |rows: &mut Block| (0..2).for_each(|_| put_alert(rows));
     sink.submit(batch(Table::Alerts, twice)).unwrap();
     sink.submit(batch(Table::Rhythm, |rows| put_rhythm(rows, Some(0.1)))).unwrap();
-    until_acknowledged(&mut sink, 7).await;
+    sink.submit(batch(Table::Pace, |rows| put_pace(rows, None))).unwrap();
+    sink.submit(batch(Table::Pace, |rows| put_pace(rows, Timestamp::parse("2026-11-28T05:00:00Z").ok()))).unwrap();
+    until_acknowledged(&mut sink, 9).await;
 
     assert_eq!(text(&server, "SELECT cost FROM hourly_total ORDER BY window_start").await.lines().collect::<Vec<_>>(), values);
     assert_eq!(
         text(&server, "SELECT * FROM budgets").await,
         "llm-day\tuser_id=u-1\t2026-11-22\t2026-11-22 00:00:00\t2026-11-23 00:00:00\tUSD\t80.000000000000000001\t100\t0.8\t120.25\twarning"
     );
-    assert_eq!(text(&server, "SELECT count(), any(current), any(previous) FROM alerts").await, "1\t95.000000000000000001\t\\N");
+    assert_eq!(
+        text(&server, "SELECT count(), any(current), any(previous), any(silenced) FROM alerts").await,
+        "1\t95.000000000000000001\t\\N\tknown"
+    );
     assert_eq!(text(&server, "SELECT count() FROM usage_events").await, "2");
     let sql = "SELECT topic, partition, event_id, occurred_at, kind, provider, tier, uncached_input_tokens, cache_write_1h_tokens, amount, cost, cost_status, price_version, revenue, revenue_amount, revenue_currency, latency_ms, tags, attributes FROM usage_events WHERE offset = 42";
     assert_eq!(
@@ -172,6 +208,10 @@ async fn every_digit_survives() {
     assert_eq!(
         text(&server, "SELECT scope, hour, coherence, phase, entropy, state, state_code FROM rhythm").await,
         "provider=openai\t2026-11-22 10:00:00\t0.1\t0.5\t\\N\tDISSONANT\t1"
+    );
+    assert_eq!(
+        text(&server, "SELECT * FROM budget_pace").await,
+        "llm-month\t\t2026-11\t2026-11-01 00:00:00\t2026-12-01 00:00:00\t2026-11-22 10:00:00\tUSD\t80.000000000000000001\t100\t110.5\t101\t120\t1.105\t109\t2026-11-28 05:00:00\tDISSONANT\tSCALE_DOWN\t0.875\t62.5\t\\N\t0.5\t21.5"
     );
 }
 

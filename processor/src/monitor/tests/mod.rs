@@ -3,6 +3,7 @@
 mod budgets;
 mod judgements;
 mod protocol;
+mod rolling;
 mod rows;
 mod snapshots;
 mod watch;

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use schemas::alert::{Alert, AlertState, Level};
+use schemas::notes::Notes;
+use schemas::rates::Rates;
 use schemas::timestamp::{HOUR_US, MINUTE_US};
 use schemas::{Bucket, Dimension, GroupingSet, Money, Timestamp};
 
@@ -14,13 +16,14 @@ use super::world::{Bench, Cell, Head, at, money, rules, spent, total};
 /// Everything is watched, and told from a cent on.
 fn watching() -> MonitorRules {
     let watch = WatchRules { except: Some(Vec::new()), min_amount: money("0.01"), hour_above: Some(money("45")), ..WatchRules::default() };
-    MonitorRules { watch, ..rules(BUDGET) }
+    let rates = Rates::parse_all(&[("rates", "[[rate]]\ncurrency = \"EUR\"\nper_usd = \"0.92\"\nfrom = 2020-01-01T00:00:00Z\n")]).unwrap();
+    MonitorRules { watch, rates, ..rules(BUDGET) }
 }
 
 /// Without the rule about what is rare.
 fn watching_plainly() -> MonitorRules {
     let rules = watching();
-    MonitorRules { watch: WatchRules { spike: false, ..rules.watch.clone() }, ..rules }
+    MonitorRules { watch: WatchRules { spike: false, drop: false, ..rules.watch.clone() }, ..rules }
 }
 
 const BUDGET: &str = r#"
@@ -29,6 +32,21 @@ const BUDGET: &str = r#"
     limit = "100000"
     window = "monthly"
     thresholds = [{ at = "1", level = "warning" }]
+
+    [[budget]]
+    name = "tight"
+    limit = "400"
+    window = "monthly"
+    thresholds = [{ at = "100", level = "warning" }]
+    projected = [{ at = "0.8", level = "warning" }, { at = "3", level = "critical" }]
+
+    [[budget]]
+    name = "day"
+    limit = "70"
+    currency = "EUR"
+    window = "daily"
+    thresholds = [{ at = "100", level = "warning" }]
+    projected = [{ at = "1", level = "info" }]
 "#;
 
 /// Four days of a few events an hour, some of them credits, late, or far too dear.
@@ -107,6 +125,36 @@ fn definition(inputs: &[Vec<Event>]) -> BTreeSet<(String, i64, AlertState)> {
     told
 }
 
+/// What budget `tight` and budget `day` have spent of what came, by the closed hour: late spend counts from the hour in which it came.
+fn spent_by_hour(inputs: &[Vec<Event>]) -> BTreeMap<(&'static str, i64), Money> {
+    let hour_of = |bucket: Bucket| i64::from(bucket.number() / 4);
+    // The calendar's zone is UTC, and November ends within the events.
+    let month_ends = i64::from(Bucket::of(at("2026-12-01T00:00:00Z")).number() / 4);
+    let mut came: Vec<(Bucket, Bucket, Money)> = Vec::new();
+    for input in inputs {
+        let mut newest = Timestamp::MIN;
+        for event in input {
+            let closed_before = Bucket::of(newest.plus(-MINUTE_US)).start();
+            newest = newest.max(event.when);
+            came.push((Bucket::of(event.when.max(closed_before)), Bucket::of(event.when), event.cost));
+        }
+    }
+    let on_time = came.iter().filter(|(entered, bucket, _)| entered == bucket).map(|(_, bucket, _)| hour_of(*bucket));
+    let Some(first) = on_time.min() else { return BTreeMap::new() };
+    let last = came.iter().map(|(entered, ..)| hour_of(*entered)).max().unwrap_or(first);
+    let mut spent = BTreeMap::new();
+    for hour in first..=last {
+        let sum = |is_in: &dyn Fn(i64) -> bool, rate: Money| {
+            let counted = came.iter().filter(|(entered, of, _)| (first..=hour).contains(&hour_of(*entered)) && is_in(hour_of(*of)));
+            counted.map(|(.., cost)| cost.checked_mul_rate(rate).unwrap()).fold(Money::ZERO, |a, b| a.checked_add(b).unwrap())
+        };
+        let day = hour.div_euclid(24);
+        spent.insert(("tight", hour), sum(&|of| (of < month_ends) == (hour < month_ends), Money::from_whole(1)));
+        spent.insert(("day", hour), sum(&|of| of.div_euclid(24) == day, money("0.92")));
+    }
+    spent
+}
+
 fn of_hours(alerts: &[Alert]) -> BTreeSet<(String, i64, AlertState)> {
     let of_total = alerts.iter().filter(|alert| alert.scope == "total" && ["hourly-mean", "hour-above"].contains(&alert.rule.as_str()));
     of_total.map(|alert| (alert.rule.clone(), alert.period_start.micros() / HOUR_US, alert.state)).collect()
@@ -122,11 +170,19 @@ proptest! {
         prop_assume!(inputs.iter().all(|input| !input.is_empty()));
         let quiet = fold(&watching(), &log(inputs.clone(), false, HOUR_US, dice), dice, false);
         let troubled = fold(&watching(), &log(inputs.clone(), true, HOUR_US, dice), dice, false);
+        prop_assert!(!quiet.pace.is_empty());
         prop_assert_eq!(of_hours(&quiet.alerts), definition(&inputs));
         let texts = |told: BTreeSet<(String, Level, AlertState)>| told;
         prop_assert_eq!(texts(troubled.told()), texts(quiet.told()));
         prop_assert_eq!(troubled.alerts.len(), troubled.alert_ids().len(), "each once");
         prop_assert_eq!(differences(&troubled.rhythm, &quiet.rhythm), Vec::<String>::new());
+        prop_assert_eq!(differences(&troubled.pace, &quiet.pace), Vec::<String>::new());
+        for ((budget, hour), spent) in spent_by_hour(&inputs) {
+            let key = (budget.to_owned(), String::new(), Timestamp::from_micros(hour * HOUR_US));
+            let row = quiet.pace.get(&key);
+            let shown = format!("spent: {spent:?},");
+            prop_assert!(row.is_none_or(|row| row.contains(&shown)), "{key:?} {shown} {row:?}");
+        }
     }
 
     #[test]
@@ -202,6 +258,7 @@ fn a_spike_is_told_by_the_hour_of_the_day_and_week_that_it_falls_in() {
     assert!(told.iter().all(|(_, _, period)| *period == night), "{told:?}");
     let alert = bench.tables.alerts.iter().find(|alert| alert.period_start == night).unwrap();
     assert!(alert.explanation.contains("that its hour of the day and week let expect"), "{}", alert.explanation);
+    assert!(alert.explanation.contains("It is rare by ") && alert.explanation.contains("season (once in "), "{}", alert.explanation);
 }
 
 #[test]
@@ -255,9 +312,10 @@ fn over_the_limit_the_series_that_spend_most_are_watched_and_the_others_counted(
 
 #[test]
 fn the_rhythm_of_a_scope_with_a_budget_is_told_when_it_changes() {
-    let mut bench = a_dollar_an_hour(watching(), 7 * 24);
+    let budgets = watching().budgets.into_iter().take(1).collect();
+    let mut bench = a_dollar_an_hour(MonitorRules { budgets, ..watching() }, 7 * 24);
     let all: Vec<&String> = bench.tables.rhythm.values().collect();
-    assert!(all.last().unwrap().contains("RESONANT"), "{all:?}");
+    assert!(all.last().unwrap().contains("RESONANT"), "{:?}", all.last());
     let mut dice = Dice(1);
     for hour in 7 * 24..14 * 24 {
         let cost = if dice.below(4) == 0 { (1 + dice.below(60)).to_string() } else { "0.01".to_owned() };
@@ -268,4 +326,176 @@ fn the_rhythm_of_a_scope_with_a_budget_is_told_when_it_changes() {
     assert_eq!(told.last(), Some(&(AlertState::Escalated, Level::Critical)), "{told:?}");
     let last = bench.tables.alerts.iter().rfind(|alert| alert.rule == "rhythm").unwrap();
     assert!(last.explanation.starts_with("The spend of total is CHAOTIC: coherence 0."), "{}", last.explanation);
+}
+
+/// A budget of the month, projected, from the first of November on.
+fn projecting(limit: &str, more: &str) -> MonitorRules {
+    let watch = WatchRules { spike: false, hourly_mean: None, day_over_day: None, weekly_mean: None, hour_above: None, ..watching().watch };
+    let budget = format!(
+        "[[budget]]\nname = \"month\"\nlimit = \"{limit}\"\nwindow = \"monthly\"\nthresholds = [{{ at = \"100\", level = \"warning\" }}]\n{more}"
+    );
+    MonitorRules { watch, ..rules(&budget) }
+}
+
+/// Sends hours of November and December, by their number since the first of November.
+fn send_hours(bench: &mut Bench, hours: std::ops::Range<u32>, cost: impl Fn(u32) -> String) {
+    let first = Bucket::of(at("2026-11-01T00:00:00Z"));
+    for hour in hours {
+        let bucket = first.plus(4 * hour);
+        let cell = total(bucket, i64::from(hour) + 1, spent(money(&cost(hour)), bucket.start().plus(7 * MINUTE_US)));
+        bench.send(&Head::last(i64::from(hour) + 1).closing(bucket.plus(4).start()), &[cell]);
+    }
+}
+
+fn told(bench: &Bench, rule: &str) -> Vec<String> {
+    let of_rule = bench.tables.alerts.iter().filter(|alert| alert.rule == rule);
+    of_rule.map(|alert| format!("{} {} {} {}", alert.period, alert.state, alert.level, alert.threshold)).collect()
+}
+
+#[test]
+fn a_projection_above_its_thresholds_is_told_with_the_action_and_again_in_the_next_period() {
+    // 720 dollars are coming in November, steadily, and as much in December.
+    let rules = projecting(
+        "600",
+        "projected = [{ at = \"1\", level = \"warning\" }, { at = \"1.15\", level = \"critical\" }, { at = \"2\", level = \"emergency\" }]",
+    );
+    let mut bench = Bench::new(rules);
+    send_hours(&mut bench, 0..21 * 24, |_| "1".to_owned());
+    assert_eq!(told(&bench, "month:projected"), ["2026-11 fired warning 600", "2026-11 escalated critical 690"]);
+    assert_eq!(told(&bench, "month:action"), ["2026-11 fired warning 600"], "it is not chaotic: SCALE_DOWN");
+    let alert = bench.tables.alerts.iter().find(|alert| alert.rule == "month:action").unwrap();
+    assert!(alert.explanation.contains("is projected to end 2026-11 at 720 USD, 120 % of its limit of 600 USD"), "{}", alert.explanation);
+    assert!(alert.explanation.contains("The limit will be reached at about 2026-11-25 23:00 UTC."), "{}", alert.explanation);
+    assert!(alert.explanation.contains("Recommended action: SCALE_DOWN (confidence 1"), "{}", alert.explanation);
+    assert_eq!(alert.projection, Some(money("720")));
+    assert_eq!(alert.recommendation, "SCALE_DOWN: spend less, with fewer instances or a smaller model. Needs approval.");
+    let last = bench.tables.pace.values().last().unwrap();
+    assert!(last.contains("spent: Money(504000000000000000000), forecast: Money(720000000000000000000)"), "{last}");
+    assert!(last.contains("action: \"SCALE_DOWN\""), "{last}");
+
+    send_hours(&mut bench, 21 * 24..33 * 24, |hour| if hour < 30 * 24 { "1" } else { "0.1" }.to_owned());
+    let projected = told(&bench, "month:projected");
+    assert_eq!(projected[2], "2026-11 period_reset info 600", "{projected:?}");
+    // December begins at the old pace, and is soon expected to cost a tenth.
+    assert_eq!(
+        &projected[3..],
+        ["2026-12 fired warning 600", "2026-12 escalated critical 690", "2026-12 resolved critical 690", "2026-12 resolved warning 600"]
+    );
+    assert_eq!(
+        told(&bench, "month:action")[1..],
+        ["2026-11 period_reset info 600", "2026-12 fired warning 600", "2026-12 resolved warning 600"]
+    );
+}
+
+#[test]
+fn chaos_far_above_the_budget_is_an_emergency_stop() {
+    let mut bench = Bench::new(projecting("300", ""));
+    let wild = |hour: u32| {
+        let mut dice = Dice(hour.into());
+        if dice.below(4) == 0 { (1 + dice.below(60)).to_string() } else { "0.01".to_owned() }
+    };
+    send_hours(&mut bench, 0..10 * 24, |_| "1".to_owned());
+    send_hours(&mut bench, 10 * 24..20 * 24, wild);
+    let actions = told(&bench, "month:action");
+    assert_eq!(actions.last().unwrap(), "2026-11 escalated emergency 360", "{actions:?}");
+    let last = bench.tables.pace.values().last().unwrap();
+    assert!(last.contains("action: \"EMERGENCY_STOP\"") && last.contains("state: \"CHAOTIC\""), "{last}");
+}
+
+#[test]
+fn a_period_that_was_not_watched_from_its_beginning_is_not_projected() {
+    let mut bench = Bench::new(projecting("600", ""));
+    send_hours(&mut bench, 0..10 * 24, |_| "1".to_owned());
+    let mut without = projecting("600", "");
+    without.budgets.clear();
+    // A budget that is new to a state begins with its next period.
+    let state = Monitor::restore(&bench.monitor.snapshot().unwrap(), without).unwrap().snapshot().unwrap();
+    bench.monitor = Monitor::restore(&state, projecting("600", "")).unwrap();
+    bench.tables.pace.clear();
+    send_hours(&mut bench, 10 * 24..32 * 24, |_| "1".to_owned());
+    let months: BTreeSet<&str> =
+        bench.tables.pace.values().map(|row| if row.contains("2026-12") { "december" } else { "november" }).collect();
+    assert_eq!(months, BTreeSet::from(["december"]));
+}
+
+#[test]
+fn the_gate_score_is_shown_with_what_it_is_made_of() {
+    let mut bench = Bench::new(projecting("600", ""));
+    let bucket = Bucket::of(at("2026-11-01T00:00:00Z"));
+    let mut measures = spent(money("2"), bucket.start().plus(MINUTE_US));
+    (measures.calls, measures.errors, measures.revenue) = (10, 1, money("3"));
+    bench.send(&Head::last(1).closing(bucket.plus(4).start()), &[total(bucket, 1, measures)]);
+    let row = bench.tables.pace.values().next().unwrap();
+    assert!(row.contains("roi: Some(0.5), slo: Some(0.9), age_days: Some(0.041"), "{row}");
+    // 30 x 75 of 100 points, 40 x 0 and 30 x 0.15.
+    assert!(row.contains("gate_score: Some(22.5"), "{row}");
+}
+
+/// Only what is rare is told.
+fn spikes_and_drops(feedback: &str) -> MonitorRules {
+    let base = projecting("100000", "");
+    let feedback = Notes::parse_all(&[("notes", feedback)]).unwrap().feedback;
+    let watch = WatchRules { spike: true, drop: true, min_amount: money("5"), rhythm: false, feedback, ..base.watch };
+    MonitorRules { watch, ..base }
+}
+
+#[test]
+fn a_drop_of_a_closed_hour_is_a_notice_once_and_small_ones_are_none() {
+    let mut bench = Bench::new(spikes_and_drops(""));
+    send_hours(&mut bench, 0..10 * 24, |hour| (20 + hour % 2).to_string());
+    assert_eq!(told(&bench, "drop"), Vec::<String>::new());
+    let start = |hour: u32| Bucket::of(at("2026-11-01T00:00:00Z")).plus(4 * hour).start();
+    // Nothing arrives of the last hours: they are not judged before they are closed.
+    bench.send(&Head::last(241).closing(start(240)), &[]);
+    assert_eq!(told(&bench, "drop"), Vec::<String>::new());
+    bench.send(&Head::last(242).closing(start(244)), &[]);
+    assert_eq!(told(&bench, "drop"), ["2026-11-11T01:00Z fired info 0"]);
+    let alert = bench.tables.alerts.last().unwrap();
+    assert!(alert.explanation.starts_with("total has spent 0 USD in the hour from 2026-11-11T01:00Z, where "), "{}", alert.explanation);
+
+    let mut cheap = Bench::new(spikes_and_drops(""));
+    send_hours(&mut cheap, 0..10 * 24, |_| "2".to_owned());
+    cheap.send(&Head::last(242).closing(start(244)), &[]);
+    assert_eq!(told(&cheap, "drop"), Vec::<String>::new(), "less than watch.min_amount");
+}
+
+#[test]
+fn planned_spend_is_not_told_and_teaches_nothing() {
+    let hundreds = |hour: u32| if (240..264).contains(&hour) || hour == 300 { "400" } else { "20" }.to_owned();
+    let mut without = Bench::new(spikes_and_drops(""));
+    send_hours(&mut without, 0..310, hundreds);
+    assert_eq!(told(&without, "spike")[0].split(' ').next(), Some("2026-11-11T00:00Z"));
+    let planned = "[[feedback]]\nscope = \"total\"\nkind = \"planned\"\nfrom = 2026-11-11T00:00:00Z\nuntil = 2026-11-12T00:00:00Z\nreason = \"load test\"\n";
+    let mut bench = Bench::new(spikes_and_drops(planned));
+    send_hours(&mut bench, 0..310, hundreds);
+    let spikes = told(&bench, "spike");
+    assert_eq!(spikes[0].split(' ').next(), Some("2026-11-13T12:00Z"), "the same again, unplanned: {spikes:?}");
+    assert_eq!(told(&bench, "drop"), Vec::<String>::new(), "its end is no drop");
+    // Only for the scope that is named.
+    let mut other = Bench::new(spikes_and_drops(&planned.replace("total", "team=core")));
+    send_hours(&mut other, 0..310, hundreds);
+    assert_eq!(other.tables.alerts, without.tables.alerts);
+}
+
+#[test]
+fn a_new_normal_ends_the_episode_and_is_learnt_at_once() {
+    let step = |hour: u32| if hour >= 240 { "400" } else { "20" }.to_owned();
+    let mut bench = Bench::new(spikes_and_drops(""));
+    send_hours(&mut bench, 0..242, step);
+    assert!(told(&bench, "spike")[0].starts_with("2026-11-11T00:00Z fired"));
+    // The configuration is changed afterwards, and names the hour in which it began.
+    let expected = "[[feedback]]\nscope = \"total\"\nkind = \"expected\"\nfrom = 2026-11-11T00:00:00Z\nreason = \"new product\"\n";
+    bench.monitor = Monitor::restore(&bench.monitor.snapshot().unwrap(), spikes_and_drops(expected)).unwrap();
+    let before = bench.tables.alerts.len();
+    send_hours(&mut bench, 242..400, step);
+    let after: Vec<&Alert> =
+        bench.tables.alerts[before..].iter().filter(|alert| ["spike", "drop"].contains(&alert.rule.as_str())).collect();
+    assert_eq!(after.len(), 1, "{after:?}");
+    assert_eq!((after[0].state, after[0].period.as_str()), (AlertState::Resolved, "2026-11-11T00:00Z"));
+    assert!(after[0].explanation.contains("a new normal has begun for total"), "{}", after[0].explanation);
+    // It is done once: another start does not forget again.
+    let state = bench.monitor.snapshot().unwrap();
+    bench.monitor = Monitor::restore(&state, spikes_and_drops(expected)).unwrap();
+    send_hours(&mut bench, 400..402, |hour| if hour == 401 { "4000" } else { "400" }.to_owned());
+    assert!(told(&bench, "spike").last().unwrap().starts_with("2026-11-17T17:00Z"), "{:?}", told(&bench, "spike"));
 }

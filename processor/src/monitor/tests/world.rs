@@ -7,7 +7,7 @@ use schemas::budget::Budget;
 use schemas::calendar::Calendar;
 use schemas::partial::{BlockBuilder, BlockHeader};
 use schemas::rates::Rates;
-use schemas::rollup::{AccountsRow, BudgetRow, RhythmRow, RollupRow};
+use schemas::rollup::{AccountsRow, BudgetRow, PaceRow, RhythmRow, RollupRow};
 use schemas::timestamp::HOUR_US;
 use schemas::{Accounts, Bucket, Dimension, GroupingSet, Measures, Money, Timestamp};
 
@@ -146,6 +146,7 @@ pub(super) struct Tables {
     pub(super) rows: BTreeMap<RowKey, (i64, bool, Measures)>,
     pub(super) budgets: BTreeMap<BudgetKey, BudgetValue>,
     pub(super) rhythm: BTreeMap<(String, Timestamp), String>,
+    pub(super) pace: BTreeMap<(String, String, Timestamp), String>,
     pub(super) accounts: BTreeMap<i32, (i64, Accounts)>,
     pub(super) alerts: Vec<Alert>,
     /// Everything in the order of its emission.
@@ -173,6 +174,11 @@ impl MonitorEffects for Tables {
         self.log.push(format!("{row:?}"));
         // The revision is where in the log of partials it was said, which differs between runs.
         self.rhythm.insert((row.scope.to_owned(), row.hour), format!("{:?}", RhythmRow { revision: 0, ..*row }));
+    }
+
+    fn pace(&mut self, row: &PaceRow<'_>) {
+        self.log.push(format!("{row:?}"));
+        self.pace.insert((row.budget.to_owned(), row.scope.to_owned(), row.hour), format!("{:?}", PaceRow { revision: 0, ..*row }));
     }
 
     fn accounts(&mut self, row: &AccountsRow<'_>) {

@@ -4,12 +4,17 @@
 //! (see [`pending`]). A limit for the coming hour is fixed when all hours before are closed, and because the spend of an hour without its
 //! credits only grows, it is told at once that a limit was reached: the final sum will say so too.
 //!
+//! Where the budgets of a watched series will end is projected with the same expectations (see [`pace`]).
+//!
 //! Limits: of each set the series that spend most are watched, `max_series` in one partition of the partials topic; how many are not is in the
 //! gauges. One without spend for 35 days is forgotten. Series that stand for several values (`__other__`), or for none, are not watched.
 
 mod days;
 mod episode;
+mod extras;
+mod feedback;
 mod history;
+mod pace;
 mod pending;
 mod rules;
 mod state;
@@ -20,6 +25,7 @@ use std::collections::HashMap;
 
 use detection::rhythm::{Judgement, Limits, State};
 use schemas::alert::{Alert, AlertState, Level, scope_text};
+use schemas::budget::Budget;
 use schemas::calendar::Window;
 use schemas::grouping::OTHER;
 use schemas::rollup::RhythmRow;
@@ -28,13 +34,15 @@ use schemas::{Bucket, Currency, Dimension, GroupingSet, Money, Timestamp};
 
 use self::days::EndedDay;
 use self::episode::{Limit, Told};
+use self::extras::{Extras, PendingExtras};
+use self::pace::{ClosedHour, Pace, Projected};
 use self::pending::{HourSums, PendingHours};
 pub use self::rules::WatchRules;
-pub(super) use self::state::WatchState;
+pub(super) use self::state::{LAST_HOUR, PaceState, WatchState};
 use self::watched::{HourRule, Memory, Watched};
 use super::ledger::{Change, Moment};
 use super::series::{SeriesId, SeriesIndex};
-use super::{MonitorEffects, MonitorRules};
+use super::{MonitorEffects, MonitorRules, hour_end, hour_of, hour_start};
 
 /// Hours without spend after which a series is forgotten.
 const FORGOTTEN_AFTER_H: u32 = 35 * 24;
@@ -50,10 +58,14 @@ pub(super) struct WatchOverflow;
 struct SetWatch {
     is_watched: bool,
     has_budget: bool,
+    /// Those of its budgets that are projected.
+    projected: Vec<u16>,
     /// Is a value seen for the first time worth telling?
     tells_new: bool,
     /// How many series are watched.
     count: usize,
+    /// Hours before this one may hold spend of series that were not watched.
+    known_since: u32,
 }
 
 /// See the module's documentation.
@@ -62,6 +74,7 @@ pub(super) struct Watch {
     is_on: bool,
     sets: Vec<SetWatch>,
     pending: PendingHours,
+    extras: PendingExtras,
     watched: Vec<Watched>,
     by_series: HashMap<SeriesId, usize>,
     /// The first hour (since 1970) that not all inputs have closed; `None` before the first closing.
@@ -73,8 +86,11 @@ pub(super) struct Watch {
     /// Offset after the record that closes hours.
     revision: i64,
     limits: Limits,
+    /// New normals that have begun: scope and hour.
+    normals: Vec<(String, u32)>,
     pub(super) alerts: Vec<Alert>,
     rhythm: Vec<Rhythms>,
+    projected: Vec<Projected>,
 }
 
 /// A row that is not written yet.
@@ -91,27 +107,34 @@ struct Rhythms {
 
 impl Watch {
     pub(super) fn new(rules: &MonitorRules) -> Self {
-        let has_budget = |set: &GroupingSet| rules.budgets.iter().any(|budget| budget.grouping_set(&rules.sets).name == set.name);
         let of_set = |set: &GroupingSet| SetWatch {
             is_watched: rules.watch.watches(set),
-            has_budget: has_budget(set),
+            has_budget: budgets_of(set, rules).next().is_some(),
+            projected: budgets_of(set, rules)
+                .filter(|(_, budget)| rules.watch.rhythm && pace::is_projected(budget))
+                .map(|(at, _)| at)
+                .collect(),
             tells_new: matches!(set.key.last(), Some(Dimension::Service | Dimension::Model)) && set.filter.is_empty(),
             count: 0,
+            known_since: 0,
         };
         let sets: Vec<SetWatch> = rules.sets.iter().map(of_set).collect();
         Watch {
             is_on: sets.iter().any(|set| set.is_watched),
             sets,
             pending: PendingHours::default(),
+            extras: PendingExtras::default(),
             watched: Vec::new(),
             by_series: HashMap::new(),
             next_hour: None,
             since: None,
             unwatched: 0,
             revision: 0,
-            limits: Limits::default(),
+            limits: Limits { below_budget_is_off_pace: rules.watch.below_budget_is_off_pace, ..Limits::default() },
+            normals: Vec::new(),
             alerts: Vec::new(),
             rhythm: Vec::new(),
+            projected: Vec::new(),
         }
     }
 
@@ -120,7 +143,9 @@ impl Watch {
     pub(super) fn add(&mut self, change: Change<'_>, series: &mut SeriesIndex) -> Result<(), WatchOverflow> {
         let Change { bucket, entered, series: id, delta } = change;
         let is_late = entered != bucket;
-        if is_late || !self.sets[series.set_of(id) as usize].is_watched || (delta.cost == Money::ZERO && delta.credit == Money::ZERO) {
+        let set = &self.sets[series.set_of(id) as usize];
+        let spends = delta.cost != Money::ZERO || delta.credit != Money::ZERO;
+        if !set.is_watched || (set.projected.is_empty() && (is_late || !spends)) {
             return Ok(());
         }
         let values = series.values(id);
@@ -129,6 +154,13 @@ impl Watch {
             return Ok(());
         }
         let hour = hour_of(bucket);
+        if !set.projected.is_empty() {
+            let late_for = (is_late && spends).then_some(hour);
+            self.extras.add((hour_of(entered), late_for), id, delta, series).ok_or(WatchOverflow)?;
+        }
+        if is_late || !spends {
+            return Ok(());
+        }
         let debit = delta.cost.checked_sub(delta.credit).ok_or(WatchOverflow)?;
         let sums = self.pending.add(hour, id, (debit, delta.credit), series).ok_or(WatchOverflow)?;
         if self.next_hour == Some(hour)
@@ -160,6 +192,7 @@ impl Watch {
 
     fn close_hour(&mut self, hour: u32, rules: &MonitorRules, series: &mut SeriesIndex) -> Result<(), WatchOverflow> {
         let mut sums = self.pending.take(hour);
+        let extras = self.extras.take(hour, series);
         let day = EndedDay::with_hour(&rules.calendar, hour);
         for at in 0..self.watched.len() {
             let id = self.watched[at].series;
@@ -170,17 +203,21 @@ impl Watch {
                 }
                 None => HourSums::default(),
             };
-            self.judge(at, hour, spent, day.as_ref(), rules, series)?;
+            self.judge(at, hour, (spent, extras.get(&id)), day.as_ref(), rules, series)?;
+            // At once, while it is in the processor's cache.
+            self.watched[at].open_hour(hour + 1, &rules.watch);
         }
-        self.admit(hour, sums, rules, series)?;
+        self.admit(hour, (sums, &extras), rules, series)?;
         self.forget(series);
+        self.begin_anew(hour + 1, rules);
         self.next_hour = Some(hour + 1);
         let end = hour_end(hour);
+        // Not before it is settled who is watched: what has come of the coming hour differs between interleavings.
         for at in 0..self.watched.len() {
-            let watched = &mut self.watched[at];
-            watched.memory.open_hour(hour + 1, &rules.watch);
-            let spent = self.pending.get(hour + 1, watched.series);
-            self.reach(at, hour + 1, spent.debits, end);
+            let spent = self.pending.get(hour + 1, self.watched[at].series);
+            if spent.debits > Money::ZERO {
+                self.reach(at, hour + 1, spent.debits, end);
+            }
         }
         Ok(())
     }
@@ -190,7 +227,7 @@ impl Watch {
         &mut self,
         at: usize,
         hour: u32,
-        spent: HourSums,
+        (spent, extras): (HourSums, Option<&Extras>),
         day: Option<&EndedDay>,
         rules: &MonitorRules,
         series: &SeriesIndex,
@@ -207,7 +244,22 @@ impl Watch {
         let watched = &mut self.watched[at];
         let previous = watched.memory.last();
         let net = spent.net().ok_or(WatchOverflow)?;
-        let judgement = watched.memory.close_hour(hour, net, &rules.watch, &self.limits);
+        let is_planned = feedback::is_planned(&rules.watch.feedback, &watched.scope, hour);
+        let learnt = if is_planned { watched.memory.usual(hour) } else { net };
+        let dropped_from = watched.memory.close_hour(hour, learnt, &rules.watch, &self.limits);
+        let passes = |expected: Money| {
+            let least = net.checked_add(rules.watch.min_amount)?.max(net.checked_mul_rate(rules.watch.min_factor)?);
+            (expected >= least).then_some(expected)
+        };
+        if let Some(expected) = dropped_from.and_then(passes) {
+            self.alerts.push(Alert {
+                current: net,
+                previous: expected,
+                explanation: words::of_drop(&watched.scope, net, expected, &hour_text(hour)),
+                recommendation: words::DROPPED.to_owned(),
+                ..hour_alert("drop", &watched.scope, hour, end)
+            });
+        }
         if let Some(day) = day {
             for verdict in days::judge(&watched.memory, day, &rules.watch) {
                 let explanation = words::of_day(&watched.scope, &day.name, verdict.spend, verdict.reference, verdict.with);
@@ -225,11 +277,66 @@ impl Watch {
                 });
             }
         }
-        if let Some(judgement) = judgement {
-            let has_budget = self.sets[series.set_of(watched.series) as usize].has_budget;
-            self.tell_rhythm(at, hour, &judgement, has_budget, (net, previous));
+        self.judge_rhythm(at, hour, (net, previous), extras, rules, series)
+    }
+
+    /// Coherence, phase, entropy and state after a closed hour, where the budgets will end, and what to do about it.
+    fn judge_rhythm(
+        &mut self,
+        at: usize,
+        hour: u32,
+        (net, previous): (Money, Money),
+        extras: Option<&Extras>,
+        rules: &MonitorRules,
+        series: &SeriesIndex,
+    ) -> Result<(), WatchOverflow> {
+        if !rules.watch.rhythm {
+            return Ok(());
         }
+        let Watched { series: id, memory, pace, .. } = &mut self.watched[at];
+        let set = &self.sets[series.set_of(*id) as usize];
+        let mut told = pace::Told { alerts: &mut self.alerts, rows: &mut self.projected, revision: self.revision };
+        let (mut projections, none) = (Vec::new(), Extras::default());
+        let scope = pace.as_ref().map(|_| plain_scope(&rules.sets[series.set_of(*id) as usize], series.values(*id)));
+        let scope = scope.as_deref().unwrap_or_default();
+        if let Some(pace) = pace {
+            let closed = ClosedHour { hour, net, extras: extras.unwrap_or(&none), known_since: set.known_since };
+            projections = pace
+                .close_hour(&set.projected, rules, closed, memory.expectation(), (scope, &mut told))
+                .map_err(|pace::PaceOverflow| WatchOverflow)?;
+        }
+        let worst = projections.iter().map(pace::Projection::ratio).max_by(f64::total_cmp);
+        let judgement = memory.judge(worst, &self.limits);
+        if let Some(pace) = pace {
+            let now = (hour, judgement.state, memory.expectation().hours());
+            pace.conclude(&projections, &set.projected, rules, now, (scope, &mut told));
+        }
+        let has_budget = set.has_budget;
+        self.tell_rhythm(at, hour, &judgement, has_budget, (net, previous));
         Ok(())
+    }
+
+    /// Forgets what was usual of scopes for which a new normal begins with this hour, or has begun before the configuration said so.
+    fn begin_anew(&mut self, hour: u32, rules: &MonitorRules) {
+        for (scope, from) in feedback::new_normals(&rules.watch.feedback, hour) {
+            if self.normals.contains(&(scope.to_owned(), from)) {
+                continue;
+            }
+            self.normals.push((scope.to_owned(), from));
+            for watched in self.watched.iter_mut().filter(|watched| *watched.scope == *scope) {
+                let over = watched.memory.begin_anew();
+                watched.open_hour(hour, &rules.watch);
+                for (rule, episode) in HourRule::ALL.into_iter().zip(over).filter_map(|(rule, episode)| Some((rule, episode?))) {
+                    self.alerts.push(Alert {
+                        state: AlertState::Resolved,
+                        threshold: episode.threshold,
+                        explanation: words::of_new_normal(scope),
+                        recommendation: words::NOTHING.to_owned(),
+                        ..hour_alert(rule.name(), scope, episode.since, hour_start(hour))
+                    });
+                }
+            }
+        }
     }
 
     /// A row for the hour; an alert if the state is another and the scope has a budget.
@@ -279,7 +386,7 @@ impl Watch {
     fn reach(&mut self, at: usize, hour: u32, debits: Money, occurred_at: Timestamp) {
         for (nth, rule) in HourRule::ALL.into_iter().enumerate() {
             let memory = &mut self.watched[at].memory;
-            let Some(limit) = memory.limits[nth] else { continue };
+            let Some(limit) = memory.limit(nth, hour, debits) else { continue };
             for told in episode::reach(&mut memory.episodes[nth], hour, &limit, debits) {
                 self.tell_hour(at, rule, (&told, Some(&limit)), hour, debits, occurred_at);
             }
@@ -296,14 +403,15 @@ impl Watch {
         debits: Money,
         occurred_at: Timestamp,
     ) {
-        let scope = &self.watched[at].scope;
+        let Watched { scope, memory, .. } = &self.watched[at];
+        let seen_by = if limit.is_some() && rule == HourRule::Spike { memory.seen_by(hour, debits) } else { Vec::new() };
         self.alerts.push(Alert {
             level: told.level,
             state: told.state,
             threshold: told.threshold,
             current: debits,
             previous: limit.map_or(Money::ZERO, |limit| limit.expected),
-            explanation: words::of_hour(rule, scope, told, limit, debits, &hour_text(hour)),
+            explanation: words::of_hour(rule, scope, told, (limit, &seen_by), debits, &hour_text(hour)),
             recommendation: if limit.is_some() { words::LOOK } else { words::NOTHING }.to_owned(),
             ..hour_alert(rule.name(), scope, told.since, occurred_at)
         });
@@ -313,7 +421,7 @@ impl Watch {
     fn admit(
         &mut self,
         hour: u32,
-        sums: HashMap<SeriesId, HourSums>,
+        (sums, extras): (HashMap<SeriesId, HourSums>, &HashMap<SeriesId, Extras>),
         rules: &MonitorRules,
         series: &mut SeriesIndex,
     ) -> Result<(), WatchOverflow> {
@@ -334,14 +442,17 @@ impl Watch {
         for (amount, id) in newcomers {
             let set = series.set_of(id);
             let definition = &rules.sets[set as usize];
-            if self.sets[set as usize].count >= rules.watch.max_series && !self.make_room(set, amount, series) {
-                self.unwatched += 1;
-                series.release(id);
-                continue;
+            if self.sets[set as usize].count >= rules.watch.max_series {
+                self.sets[set as usize].known_since = hour + 1;
+                if !self.make_room(set, amount, series) {
+                    self.unwatched += 1;
+                    series.release(id);
+                    continue;
+                }
             }
             let scope: Box<str> = scope_of(definition, series.values(id)).into();
             let mut memory = Memory::new();
-            let judgement = memory.close_hour(hour, amount, &rules.watch, &self.limits);
+            memory.close_hour(hour, amount, &rules.watch, &self.limits);
             if rules.watch.first_spend && self.sets[set as usize].tells_new && is_new_to_the_stream {
                 self.alerts.push(Alert {
                     current: amount,
@@ -351,12 +462,19 @@ impl Watch {
                 });
             }
             // What the pending hour held now holds the watched series.
-            self.put(Watched { series: id, scope, memory }, set);
-            if let Some(judgement) = judgement {
-                self.tell_rhythm(self.watched.len() - 1, hour, &judgement, false, (amount, Money::ZERO));
-            }
+            let pace = self.new_pace(set, rules, 0);
+            self.put(Watched { series: id, scope, memory, pace }, set);
+            let at = self.watched.len() - 1;
+            self.judge_rhythm(at, hour, (amount, Money::ZERO), extras.get(&id), rules, series)?;
+            self.watched[at].open_hour(hour + 1, &rules.watch);
         }
         Ok(())
+    }
+
+    /// What projects the budgets of a series of the set, if it has any; the series may have spent something before hour `since`.
+    fn new_pace(&self, set: u16, rules: &MonitorRules, since: u32) -> Option<Box<Pace>> {
+        let projected = &self.sets[set as usize].projected;
+        (!projected.is_empty()).then(|| Box::new(Pace::new(projected.iter().map(|at| &rules.budgets[*at as usize]), since)))
     }
 
     fn put(&mut self, watched: Watched, set: u16) {
@@ -394,8 +512,9 @@ impl Watch {
         }
     }
 
-    /// Writes the rows of the rhythm.
+    /// Writes the rows of the rhythm and of the projections.
     pub(super) fn flush(&mut self, out: &mut dyn MonitorEffects) {
+        self.projected.drain(..).for_each(|projected| out.pace(&projected.row()));
         for Rhythms { scope, hour, revision, actual, expected, measures: [coherence, phase, entropy], state } in self.rhythm.drain(..) {
             out.rhythm(&RhythmRow {
                 scope: &scope,
@@ -424,20 +543,8 @@ impl Watch {
 
     pub(super) fn bytes(&self) -> usize {
         // The ring of hours is an allocation of its own.
-        self.watched.len() * (size_of::<Watched>() + 4096) + self.pending.len() * 96 + self.rhythm.len() * 128
+        self.watched.len() * (size_of::<Watched>() + 4096) + self.pending.len() * 96 + self.extras.len() * 128 + self.rhythm.len() * 128
     }
-}
-
-fn hour_of(bucket: Bucket) -> u32 {
-    bucket.number() / 4
-}
-
-fn hour_start(hour: u32) -> Timestamp {
-    Bucket::from_number(hour * 4).start()
-}
-
-fn hour_end(hour: u32) -> Timestamp {
-    hour_start(hour).plus(HOUR_US)
 }
 
 /// `2026-11-22T10:00Z`
@@ -446,9 +553,20 @@ fn hour_text(hour: u32) -> String {
     format!("{}Z", text.get(..16).unwrap_or(&text))
 }
 
+/// The budgets whose spend is that of the set's series.
+fn budgets_of<'r>(set: &'r GroupingSet, rules: &'r MonitorRules) -> impl Iterator<Item = (u16, &'r Budget)> {
+    let is_of = move |(_, budget): &(u16, &Budget)| budget.grouping_set(&rules.sets).name == set.name;
+    (0..).zip(&rules.budgets).filter(is_of)
+}
+
+/// As alerts about budgets name a series.
+fn plain_scope(set: &GroupingSet, values: &[Box<str>]) -> String {
+    scope_text(set.key.iter().copied().zip(values.iter().map(|value| &**value)))
+}
+
 /// As rows and alerts name a series: two sets with the same key have different names for it.
 fn scope_of(set: &GroupingSet, values: &[Box<str>]) -> String {
-    let scope = scope_text(set.key.iter().copied().zip(values.iter().map(|value| &**value)));
+    let scope = plain_scope(set, values);
     match set.name.starts_with("budget:") {
         true if set.key.is_empty() => set.name.clone(),
         true => format!("{},{scope}", set.name),

@@ -1,9 +1,11 @@
 //! What is watched, and by which rules.
 
+use detection::action::{ActionLimits, GateSettings};
+use schemas::notes::Feedback;
 use schemas::{Dimension, GroupingSet, Money};
 
 /// `[watch]` of the configuration. Every rule has a switch of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct WatchRules {
     /// Names of grouping sets that are not watched, or `None`: nothing is.
     pub except: Option<Vec<String>>,
@@ -15,6 +17,8 @@ pub struct WatchRules {
     pub min_factor: Money,
     /// Spend of an hour that is rare for the series, by its own history.
     pub spike: bool,
+    /// Spend of a closed hour that is far below what is usual, by the series' own history.
+    pub drop: bool,
     /// Spend of an hour at or above so many times the mean of the hours before (a week at most).
     pub hourly_mean: Option<Money>,
     /// Spend of an hour at or above this amount, in US dollars. No money gate.
@@ -27,6 +31,14 @@ pub struct WatchRules {
     pub first_spend: bool,
     /// Coherence, phase, entropy and state of every watched series, and alerts about scopes that have a budget.
     pub rhythm: bool,
+    /// Does a scope that will end far below its budget count as off its pace, like one that will end above it?
+    pub below_budget_is_off_pace: bool,
+    /// From which projected spend on an action is recommended.
+    pub actions: ActionLimits,
+    /// How the gate score is made.
+    pub gate: GateSettings,
+    /// What people have said.
+    pub feedback: Vec<Feedback>,
 }
 
 impl WatchRules {
@@ -36,7 +48,7 @@ impl WatchRules {
     }
 
     /// Is the set watched? Those that tell users apart are not, unless they are no exception.
-    pub(super) fn watches(&self, set: &GroupingSet) -> bool {
+    pub fn watches(&self, set: &GroupingSet) -> bool {
         let is_budget = set.name.starts_with("budget:");
         let tells_users = set.key.contains(&Dimension::UserId);
         self.except.as_ref().is_some_and(|except| !(except.contains(&set.name) || is_budget && tells_users))
@@ -51,12 +63,17 @@ impl Default for WatchRules {
             min_amount: Money::from_whole(10),
             min_factor: Money::from_units(1_500_000_000_000_000_000),
             spike: true,
+            drop: true,
             hourly_mean: Some(Money::from_whole(3)),
             hour_above: None,
             day_over_day: Some(Money::from_units(1_500_000_000_000_000_000)),
             weekly_mean: Some(Money::from_whole(2)),
             first_spend: true,
             rhythm: true,
+            below_budget_is_off_pace: false,
+            actions: ActionLimits::default(),
+            gate: GateSettings::default(),
+            feedback: Vec::new(),
         }
     }
 }

@@ -1,13 +1,15 @@
 //! One watched series: what it has behind it, and what the coming hour is compared with.
 
-use detection::rhythm::{Hour, HourSpend, Judgement, Limits, Rhythm, State};
-use detection::spike::{Measure, SpikeDetector};
+use detection::rhythm::{Expectation, Hour, HourSpend, Judgement, Limits, Rhythm, State};
+use detection::spike::{Measure, SpikeDetector, Standing, VIEWS};
 use schemas::Money;
 use serde::{Deserialize, Serialize};
 
 use super::WatchRules;
 use super::episode::{Episode, Limit};
+use super::feedback::is_planned;
 use super::history::History;
+use super::pace::Pace;
 use crate::monitor::series::SeriesId;
 
 const HOUR_S: u32 = 3600;
@@ -45,6 +47,16 @@ pub(super) struct Watched {
     /// As rows and alerts name it.
     pub(super) scope: Box<str>,
     pub(super) memory: Memory,
+    /// If the series has a budget that is projected.
+    pub(super) pace: Option<Box<Pace>>,
+}
+
+impl Watched {
+    /// Fixes the limits of the hour that begins now.
+    pub(super) fn open_hour(&mut self, hour: u32, rules: &WatchRules) {
+        let is_planned = is_planned(&rules.feedback, &self.scope, hour);
+        self.memory.open_hour(hour, is_planned, rules);
+    }
 }
 
 /// What a snapshot keeps.
@@ -56,7 +68,7 @@ pub(super) struct Memory {
     pub(super) silent_h: u32,
     /// Recent spend, by which the watched ones are chosen.
     pub(super) weight: f64,
-    /// By rule, for the hour that follows the last closed one.
+    /// By rule, for the hour that follows the last closed one. That of a spike is at first the least that it can be: see [`Memory::limit`].
     pub(super) limits: [Option<Limit>; HourRule::ALL.len()],
     pub(super) episodes: [Option<Episode>; HourRule::ALL.len()],
     rhythm: Rhythm,
@@ -64,6 +76,9 @@ pub(super) struct Memory {
     pub(super) told: Option<State>,
     /// When the rhythm left the resonant state, as told: the hour since 1970.
     pub(super) told_since: u32,
+    /// Is the limit of a spike the one? Else it is found again, and is the same.
+    #[serde(skip)]
+    is_found: bool,
 }
 
 impl Memory {
@@ -79,35 +94,64 @@ impl Memory {
             rhythm: Rhythm::default(),
             told: None,
             told_since: 0,
+            is_found: false,
         }
     }
 
-    /// Takes in a closed hour.
-    pub(super) fn close_hour(&mut self, hour: u32, spend: Money, rules: &WatchRules, limits: &Limits) -> Option<Judgement> {
+    /// Forgets what is usual. What was told and is not over is given back.
+    pub(super) fn begin_anew(&mut self) -> [Option<Episode>; HourRule::ALL.len()] {
+        let episodes = std::mem::take(&mut self.episodes);
+        *self = Memory { weight: self.weight, told: self.told, told_since: self.told_since, ..Memory::new() };
+        episodes
+    }
+
+    /// Takes in a closed hour. `Some`: it has spent far less than the amount, which was expected.
+    pub(super) fn close_hour(&mut self, hour: u32, spend: Money, rules: &WatchRules, limits: &Limits) -> Option<Money> {
         self.history.push(spend);
         self.silent_h = if spend == Money::ZERO { self.silent_h.saturating_add(1) } else { 0 };
         let dollars = dollars(spend);
         self.weight = self.weight * WEIGHT_PER_HOUR + dollars.max(0.0);
-        if rules.spike {
-            self.spikes.observe(start_s(hour), dollars.max(0.0));
+        let mut dropped_from = None;
+        if rules.spike || rules.drop {
+            let verdict = self.spikes.observe(start_s(hour), dollars.max(0.0));
+            dropped_from = (rules.drop && verdict.standing == Standing::Drop).then(|| estimate(verdict.expected));
         }
-        if !rules.rhythm {
-            return None;
+        if rules.rhythm {
+            // The next hour is never one that was closed.
+            let _ = self.rhythm.close_hour(Hour(hour.into()), HourSpend::new(dollars), limits);
         }
-        // The next hour is never one that was closed.
-        self.rhythm.close_hour(Hour(hour.into()), HourSpend::new(dollars), limits).ok()?;
-        Some(self.rhythm.judge(None, limits))
+        dropped_from
     }
 
-    /// Fixes the limits of the hour that begins now.
-    pub(super) fn open_hour(&mut self, hour: u32, rules: &WatchRules) {
+    /// What an hour of planned spend teaches: that it was as usual.
+    pub(super) fn usual(&self, hour: u32) -> Money {
+        estimate(self.spikes.expected(start_s(hour)))
+    }
+
+    /// The rhythm after the last closed hour; to be asked once an hour. `pace`: projected spend of a budget as a share of its limit.
+    pub(super) fn judge(&mut self, pace: Option<f64>, limits: &Limits) -> Judgement {
+        self.rhythm.judge(pace, limits)
+    }
+
+    /// What the coming hours are expected to cost.
+    pub(super) fn expectation(&self) -> &Expectation {
+        self.rhythm.expectation()
+    }
+
+    /// Fixes the limits of the hour that begins now. If its spend is planned, only the absolute one holds.
+    pub(super) fn open_hour(&mut self, hour: u32, is_planned: bool, rules: &WatchRules) {
+        self.is_found = false;
         self.limits = HourRule::ALL.map(|rule| {
+            if is_planned && rule != HourRule::HourAbove {
+                return None;
+            }
             let (reference, limit) = match rule {
                 HourRule::Spike => {
-                    let limit = rules.spike.then(|| self.spikes.threshold(start_s(hour))).flatten()?;
-                    let expected = estimate(self.spikes.expected(start_s(hour)));
-                    let gate = expected.checked_add(rules.min_amount)?.max(expected.checked_mul_rate(rules.min_factor)?);
-                    (expected, money(limit).max(gate))
+                    if !rules.spike || self.spikes.is_learning() {
+                        return None;
+                    }
+                    let expected = self.usual(hour);
+                    (expected, expected.checked_add(rules.min_amount)?.max(expected.checked_mul_rate(rules.min_factor)?))
                 }
                 HourRule::HourlyMean => {
                     let mean = self.history.mean().filter(|mean| *mean > Money::ZERO)?;
@@ -117,6 +161,31 @@ impl Memory {
             };
             Some(Limit { warning: limit, critical: limit.checked_mul(CRITICAL)?, expected: reference })
         });
+    }
+
+    /// The limit of a rule, if `spend` might reach it in the hour that began last. The money gate alone is cheap; what is rare is looked for only
+    /// when that was passed, and depends on closed hours alone.
+    pub(super) fn limit(&mut self, nth: usize, hour: u32, spend: Money) -> Option<Limit> {
+        let limit = self.limits[nth]?;
+        if HourRule::ALL[nth] != HourRule::Spike || self.is_found || spend < limit.warning {
+            return Some(limit);
+        }
+        self.is_found = true;
+        let found = || {
+            let warning = money(self.spikes.threshold(start_s(hour))?).max(limit.warning);
+            Some(Limit { warning, critical: warning.checked_mul(CRITICAL)?, ..limit })
+        };
+        self.limits[nth] = found();
+        self.limits[nth]
+    }
+
+    /// The views that find so much spend in this hour rare, and how rare: once in so many hours. The rarest first.
+    pub(super) fn seen_by(&self, hour: u32, spend: Money) -> Vec<(&'static str, f64)> {
+        let views = self.spikes.views(start_s(hour), dollars(spend));
+        let mut seen: Vec<(&str, f64)> =
+            VIEWS.iter().zip(views).filter(|(_, rarity)| *rarity >= 1.0).map(|(view, rarity)| (view.name(), rarity)).collect();
+        seen.sort_by(|a, b| b.1.total_cmp(&a.1));
+        seen
     }
 
     /// All hours that it names.
@@ -176,7 +245,7 @@ mod tests {
             for hour in 0..hours {
                 memory.close_hour(hour, Money::from_whole(spend), &rules, &Limits::default());
             }
-            memory.open_hour(hours, &rules);
+            memory.open_hour(hours, false, &rules);
             memory.limits[1].map(|limit| limit.warning.to_string())
         };
         assert_eq!(limit(1, 23), None);

@@ -1,15 +1,26 @@
 //! The sentences of alerts about watched series.
 
+use detection::action::{Action, Recommendation};
 use detection::rhythm::Judgement;
-use schemas::Money;
-use schemas::alert::{AlertState, Level};
+use schemas::alert::{Alert, AlertState, Level};
+use schemas::budget::Budget;
+use schemas::{Currency, Money, Timestamp};
 
 use super::episode::{Limit, Told};
+use super::pace;
 use super::watched::HourRule;
 use crate::monitor::explanation::{cut, recommendation};
+use crate::monitor::steps::Turn;
 
 /// A rule about an hour has something to tell.
-pub(super) fn of_hour(rule: HourRule, scope: &str, told: &Told, limit: Option<&Limit>, spend: Money, hour: &str) -> String {
+pub(super) fn of_hour(
+    rule: HourRule,
+    scope: &str,
+    told: &Told,
+    (limit, seen_by): (Option<&Limit>, &[(&str, f64)]),
+    spend: Money,
+    hour: &str,
+) -> String {
     if told.state == AlertState::Resolved {
         return format!("{scope} has been below its limits for three hours; the last of them ended at {hour}.");
     }
@@ -26,12 +37,35 @@ pub(super) fn of_hour(rule: HourRule, scope: &str, told: &Told, limit: Option<&L
         }
         (HourRule::HourAbove, _) | (_, None) => "the amount that an hour may cost by configuration".to_owned(),
     };
-    format!(
+    let mut text = format!(
         "{scope} has spent {} USD in the hour from {hour}. That is to be compared with {compared}. The limit of {} USD was reached.",
         cut(spend, 4),
         cut(told.threshold, 4)
+    );
+    if !seen_by.is_empty() {
+        let views: Vec<String> =
+            seen_by.iter().map(|(view, rarity)| format!("{view} (once in {:.0} hours)", 10_f64.powf(*rarity))).collect();
+        text.push_str(&format!(" It is rare by {}.", views.join(", ")));
+    }
+    text
+}
+
+/// A closed hour has spent far less than was expected.
+pub(super) fn of_drop(scope: &str, spend: Money, expected: Money, hour: &str) -> String {
+    format!(
+        "{scope} has spent {} USD in the hour from {hour}, where {} USD were to be expected from its hour of the day and week. Either less was used, or its events do not arrive.",
+        cut(spend, 4),
+        cut(expected, 4)
     )
 }
+
+/// A person has said that the spend is right as it is.
+pub(super) fn of_new_normal(scope: &str) -> String {
+    format!("By configuration ([[feedback]]) a new normal has begun for {scope}: what was usual before is forgotten.")
+}
+
+/// What to do about a drop.
+pub(super) const DROPPED: &str = "If the work should be running, see whether it is, and whether its events reach the topic.";
 
 /// A day cost far more than what it is compared with.
 pub(super) fn of_day(scope: &str, day: &str, spend: Money, reference: Money, with: &str) -> String {
@@ -60,6 +94,84 @@ pub(super) fn of_rhythm(scope: &str, judgement: &Judgement, limits: [f64; 3]) ->
     )
 }
 
+/// Where a budget's period will end: expected, low, high, straight line.
+pub(super) fn of_forecast(
+    budget: &Budget,
+    spent: Money,
+    ends: [Money; 4],
+    exceeded_at: Option<Timestamp>,
+    period: &str,
+    scope: &str,
+) -> String {
+    let [forecast, low, high, straight_line] = ends.map(|money| cut(money, 2));
+    let (name, limit, currency) = (&budget.name, budget.limit, budget.currency);
+    let who = if budget.per.is_empty() { format!("Budget {name}") } else { format!("{scope} (budget {name})") };
+    let mut text = format!(
+        "{who} is projected to end {period} at {forecast} {currency}, {} % of its limit of {limit} {currency}; with 80 % probability between {low} and {high}. {} {currency} are spent so far; on a straight line it would end at {straight_line}.",
+        percent(forecast, limit),
+        cut(spent, 2),
+    );
+    if let Some(at) = exceeded_at {
+        text.push_str(&format!(" The limit will be reached at about {}.", minute(at)));
+    }
+    text
+}
+
+/// A threshold on the projected spend was reached or left.
+pub(super) fn of_projection(budget: &Budget, base: &Alert, turn: &Turn) -> Alert {
+    let (nth, repeat, state) = match *turn {
+        Turn::Reached { nth, repeat, is_first } => (nth, repeat, if is_first { AlertState::Fired } else { AlertState::Escalated }),
+        Turn::Left { nth, repeat, .. } => (nth, repeat, AlertState::Resolved),
+    };
+    let threshold = budget.projected[nth];
+    let (verb, level) = if state == AlertState::Resolved { ("is below", threshold.level) } else { ("reached", threshold.level) };
+    Alert {
+        level,
+        state,
+        threshold: threshold.amount,
+        repeat,
+        explanation: format!(
+            "{} That {verb} the threshold of {} % ({} {}).",
+            base.explanation,
+            percent(threshold.amount, budget.limit),
+            threshold.amount,
+            budget.currency
+        ),
+        recommendation: recommendation(if state == AlertState::Resolved { Level::Info } else { level }).to_owned(),
+        ..base.clone()
+    }
+}
+
+/// Another action is recommended, or none any more.
+pub(super) fn of_action(budget: &Budget, base: Alert, action: Action, recommended: &Recommendation) -> Alert {
+    let level = match action {
+        Action::EmergencyStop => Level::Emergency,
+        Action::Rollback => Level::Critical,
+        Action::ScaleDown | Action::None => Level::Warning,
+    };
+    let gate = recommended.gate.score.map_or("not known".to_owned(), |score| format!("{score:.0} of 100"));
+    let explanation = format!(
+        "{} The rhythm of the spend is {}; the gate score is {gate}. Recommended action: {} (confidence {:.0} %).",
+        base.explanation,
+        recommended.state,
+        recommended.action,
+        100.0 * recommended.confidence.probability(),
+    );
+    let recommendation = match recommended.action {
+        Action::None => NOTHING,
+        Action::ScaleDown => "SCALE_DOWN: spend less, with fewer instances or a smaller model. Needs approval.",
+        Action::Rollback => "ROLLBACK: go back to the last version that kept its budget. Needs approval.",
+        Action::EmergencyStop => "EMERGENCY_STOP: stop what spends. Needs approval.",
+    };
+    let recommendation = recommendation.to_owned();
+    Alert { level, rule: pace::rule(budget, "action"), explanation, recommendation, ..base }
+}
+
+/// A period is over in which a projection or an action was told.
+pub(super) fn of_new_period(budget: &str, period: &str, currency: Currency, spent: Money) -> String {
+    format!("The period {period} of budget {budget} is over: {} {currency} were spent. The next one is projected anew.", cut(spent, 2))
+}
+
 /// What to do about spend that is unusual.
 pub(super) const LOOK: &str =
     "Compare the rollups of this hour by feature, model and user with those of the hours before, and stop what should not run.";
@@ -69,6 +181,16 @@ pub(super) const NEW: &str = "Nothing has to be done if it was planned. Else fin
 pub(super) const RHYTHM: &str = "See which jobs have moved, begun or stopped since the state was last RESONANT.";
 /// When it is over.
 pub(super) const NOTHING: &str = recommendation(Level::Info);
+
+fn percent(amount: Money, limit: Money) -> String {
+    let hundredfold = amount.checked_div(limit).and_then(|share| share.checked_mul(100));
+    hundredfold.map_or("?".to_owned(), |percent| cut(percent, 1).to_string())
+}
+
+/// `2026-11-22 10:00 UTC`
+fn minute(at: Timestamp) -> String {
+    format!("{} UTC", at.to_string().get(..16).unwrap_or_default().replace('T', " "))
+}
 
 /// How many times, with one decimal.
 fn times(spend: Money, reference: Money) -> String {

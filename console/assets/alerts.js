@@ -8,7 +8,7 @@ const TONES = { info: "soft", warning: "warn", critical: "bad", emergency: "bad"
 const STATES = { fired: "fired", escalated: "escalated", resolved: "resolved", period_reset: "period over" };
 const isOpen = (row) => row.state === "fired" || row.state === "escalated";
 const tone = (row) => (isOpen(row) ? TONES[row.level] : "soft");
-const pill = (row) => h("span", { class: `pill ${tone(row)}` }, isOpen(row) ? row.level : STATES[row.state]);
+const pill = (row) => h("span", { class: `pill ${tone(row)}`, title: row.silenced || null }, isOpen(row) ? row.level : STATES[row.state], row.silenced && ", silenced");
 
 let shown = 8;
 
@@ -58,6 +58,7 @@ export async function showAlert(id, state, narrow) {
     h("p", { class: "sentence" }, pill(newest), h("span", { class: "soft" }, ` ${row.period} · ${isOpen(newest) ? "open" : STATES[newest.state]} since ${moment(newest.occurred_at, state.zone)}`)),
     h("p", { class: "explanation" }, row.explanation),
     h("dl", { class: "facts" }, fact("Spent", row.current), fact("Threshold", row.threshold), fact("Before", row.previous), fact("Projection", row.projection)),
+    row.silenced && h("p", { class: "sentence soft" }, `Not sent: ${row.silenced}`),
     row.recommendation && h("p", {}, h("b", {}, "What to do: "), row.recommendation),
     h("h3", {}, "Its life"),
     h("ol", { class: "life" }, answer.data.map((each) => h("li", { "aria-current": each.id === id ? "true" : null },

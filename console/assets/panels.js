@@ -4,18 +4,29 @@ import { ask } from "./api.js";
 import { cellNumber, h, number, remember, show, sqlButton, tools } from "./dom.js";
 import { count, exact, money, moment, percent, scopeName, size } from "./format.js";
 
-const grade = (row) => (row.ratio >= 1 ? "bad" : row.ratio >= 0.8 || row.projected_ratio >= 1 ? "warn" : "good");
+const grade = (row) => (row.ratio >= 1 ? "bad" : row.ratio >= 0.8 || (row.forecast_ratio ?? row.projected_ratio) >= 1 ? "warn" : "good");
+
+const ACTIONS = { SCALE_DOWN: "scale down", ROLLBACK: "roll back", EMERGENCY_STOP: "stop now" };
+
+// Where the period ends: expected by time of day and week where that is known, else on a straight line.
+function ending(row, zone) {
+  const amount = (text) => number("budgets", money(text, row.currency), exact(text, row.currency));
+  const reached = (instant) => instant && h("span", { class: "bad" }, ` The limit is reached ${moment(instant, zone)}.`);
+  if (row.forecast !== null) {
+    const action = ACTIONS[row.action] && h("span", { class: "warn" }, ` Recommended: ${ACTIONS[row.action]}, confidence ${percent(row.confidence)}.`);
+    return ["Expected to end at ", amount(row.forecast), ` (${money(row.forecast_low, row.currency)} to ${money(row.forecast_high, row.currency)}).`, reached(row.forecast_exceeded_at), action];
+  }
+  if (row.projection === null) return "Too early in the period for a projection.";
+  return ["At this pace it ends at ", amount(row.projection), ` (${percent(row.projected_ratio)}).`, reached(row.exceeded_at)];
+}
 
 function budget(row, zone) {
-  const ends = row.projection === null
-    ? "Too early in the period for a projection."
-    : [`At this pace it ends at `, number("budgets", money(row.projection, row.currency), exact(row.projection, row.currency)), ` (${percent(row.projected_ratio)})`, row.exceeded_at ? h("span", { class: "bad" }, `, and the limit is reached ${moment(row.exceeded_at, zone)}.`) : "."];
   return h("li", { class: "budget" },
     h("div", { class: "line" }, h("span", {}, h("b", {}, row.budget), row.scope && h("span", { class: "soft" }, ` ${scopeName(row.scope)}`), h("span", { class: "soft" }, ` ${row.period}`)),
       h("span", {}, number("budgets", money(row.spent, row.currency), exact(row.spent, row.currency), { "data-figure": `budget-${row.budget}`, "data-exact": row.spent }), h("span", { class: "soft" }, ` of ${money(row.limit, row.currency)}`))),
     h("span", { class: `meter ${grade(row)}`, role: "img", "aria-label": `${percent(row.ratio)} spent, ${percent(row.elapsed_ratio)} of the period is over` },
       h("i", { "width%": row.ratio ?? 0 }), h("u", { "left%": row.elapsed_ratio, title: "now, in the period" })),
-    h("p", {}, h("span", { class: grade(row) }, `${percent(row.ratio)} spent`), ` · ${percent(row.elapsed_ratio)} of the period is over. `, ends));
+    h("p", {}, h("span", { class: grade(row) }, `${percent(row.ratio)} spent`), ` · ${percent(row.elapsed_ratio)} of the period is over. `, ending(row, zone)));
 }
 
 export async function loadBudgets(state) {

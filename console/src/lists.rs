@@ -76,16 +76,22 @@ impl Console {
             conditions += &format!(" AND (-toDecimal128({rank}, 9), f.budget, f.scope) > (-{place}.1, {place}.2, {place}.3)");
         }
         question.sql = format!(
-            "SELECT f.budget AS budget, f.scope AS scope, f.period AS period, f.period_start AS period_start, f.period_end AS period_end, f.currency AS currency,\n\
-             toString(f.spent) AS spent, toString(f.`limit`) AS `limit`, toString(f.remaining) AS remaining, f.ratio AS ratio, f.elapsed_ratio AS elapsed_ratio,\n\
-             toString(f.`projection`) AS projection, f.projected_ratio AS projected_ratio, f.exceeded_at AS exceeded_at, f.level AS level,\n\
-             toBool(f.is_running) AS is_running, {rank} AS `rank`\n\
-             FROM {}.budget_forecast AS f\n\
+            "SELECT f.budget AS budget, f.scope AS scope, f.period AS period, f.period_start AS period_start, f.period_end AS period_end,\n\
+             f.currency AS currency, toString(f.spent) AS spent, toString(f.`limit`) AS `limit`, toString(f.remaining) AS remaining,\n\
+             f.ratio AS ratio, f.elapsed_ratio AS elapsed_ratio, toString(f.`projection`) AS projection,\n\
+             f.projected_ratio AS projected_ratio, f.exceeded_at AS exceeded_at, f.level AS level, toBool(f.is_running) AS is_running,\n\
+             p.hour AS forecast_hour, toString(p.forecast) AS forecast, toString(p.low) AS forecast_low, toString(p.high) AS forecast_high,\n\
+             p.forecast_ratio AS forecast_ratio, p.exceeded_at AS forecast_exceeded_at, p.action AS action, p.confidence AS confidence,\n\
+             {rank} AS `rank`\n\
+             FROM {database}.budget_forecast AS f\n\
+             LEFT JOIN (SELECT * FROM {database}.budget_pace ORDER BY hour DESC LIMIT 1 BY budget, scope) AS p\n\
+             ON p.budget = f.budget AND p.scope = f.scope AND p.period_start = f.period_start\n\
              WHERE true{conditions}\n\
              ORDER BY toDecimal128(`rank`, 9) DESC, f.budget, f.scope\n\
-             LIMIT {}",
-            self.tables.database,
-            limit + 1
+             LIMIT {}\n\
+             SETTINGS join_use_nulls = 1",
+            limit + 1,
+            database = self.tables.database,
         );
         let mut rows = self.reader.rows(&question).await?;
         let next = cut(&parameters, &mut rows, limit, &["rank", "budget", "scope"]);
@@ -198,7 +204,7 @@ impl Console {
 /// Within one instant, the graver comes later.
 const RANK: &str = "indexOf(['info', 'warning', 'critical', 'emergency'], a.level)";
 
-const ALERT_COLUMNS: &str = "a.id AS id, a.rule AS rule, a.scope AS scope, a.period AS period, a.level AS level, a.state AS state,
+const ALERT_COLUMNS: &str = "a.id AS id, a.rule AS rule, a.scope AS scope, a.period AS period, a.level AS level, a.state AS state, a.silenced AS silenced,
     toString(a.threshold) AS threshold, toString(a.current) AS current, toString(a.previous) AS previous, a.currency AS currency, a.occurred_at AS occurred_at,
     JSONExtract(a.data, 'projection', 'Nullable(String)') AS projection, JSONExtractString(a.data, 'explanation') AS explanation,
     JSONExtractString(a.data, 'recommendation') AS recommendation, JSONExtractString(a.data, 'period_start') AS period_start,

@@ -49,18 +49,19 @@ impl Console {
             "SELECT\n    {},\n    sum(w.events) AS events,\n    if(events = 0, NULL, max(w.last_event_at)) AS last_event_at\n{from}",
             columns.join(",\n    ")
         );
-        let row = self.reader.row(&question).await?;
-
-        let mut queries = vec![question.shown("summary")];
-        let forecast = match slice.scope() {
-            // The view's month is the business month.
-            Some(scope) if zone.name == self.business_zone.name => {
-                let forecast = self.forecast(&scope, &slice.currency);
-                queries.push(forecast.shown("month_forecast"));
-                self.reader.rows(&forecast).await?.into_iter().next()
+        // The view's month is the business month.
+        let scope = slice.scope().filter(|_| zone.name == self.business_zone.name);
+        let forecast = scope.map(|scope| self.forecast(&scope, &slice.currency));
+        let ask_forecast = async {
+            match &forecast {
+                Some(forecast) => self.reader.rows(forecast).await,
+                None => Ok(Vec::new()),
             }
-            _ => None,
         };
+        let (row, forecasts) = tokio::try_join!(self.reader.row(&question), ask_forecast)?;
+        let mut queries = vec![question.shown("summary")];
+        queries.extend(forecast.iter().map(|forecast| forecast.shown("month_forecast")));
+        let forecast = forecasts.into_iter().next();
         let value = |name: String| row.get(&name).cloned().unwrap_or(Value::Null);
         let shown = periods.iter().map(|(name, start, end, previous, by_now)| {
             json!({

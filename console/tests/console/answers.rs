@@ -162,6 +162,9 @@ async fn budgets_rhythm_alerts_and_accounts_are_those_of_the_views() {
         lines(&budgets, &["budget", "scope", "currency", "spent", "limit", "projection"]),
         sorted(&text(&clickhouse, expected).await)
     );
+    let pace = budgets["data"].as_array().unwrap().iter().find(|row| row["budget"] == "llm-monthly").unwrap();
+    assert_eq!((field(pace, "forecast"), field(pace, "forecast_low"), field(pace, "action")), ("22", "21", "SCALE_DOWN"));
+    assert!(budgets["data"].as_array().unwrap().iter().all(|row| row["budget"] == "llm-monthly" || row["forecast"] == Value::Null));
     let rhythm = server.get("/api/v1/rhythm").await;
     let expected = "SELECT scope, state, ifNull(toString(coherence), 'null'), toString(actual) FROM rhythm WHERE hour = (SELECT max(hour) FROM rhythm)";
     assert_eq!(lines(&rhythm, &["scope", "state", "coherence", "actual"]), sorted(&text(&clickhouse, expected).await));

@@ -78,6 +78,11 @@ async fn figures_are_those_of_clickhouse(browser: &mut Browser, clickhouse: &Cli
     assert_eq!(browser.text(&figure("projection")), text(clickhouse, projection).await);
     let budget = "SELECT toString(spent) FROM budgets WHERE budget = 'saas-hourly'";
     assert_eq!(browser.text(&figure("budget-saas-hourly")), text(clickhouse, budget).await);
+    let budgets = browser.text("document.querySelector('#budgets').innerText");
+    assert!(
+        budgets.contains("Expected to end at $22.00 ($21.00 to $26.00).") && budgets.contains("Recommended: scale down, confidence 87 %"),
+        "{budgets}"
+    );
     let hours = browser.text("[...document.querySelectorAll('#hours td [data-exact]')].reverse().map((cell) => cell.dataset.start + '\\t' + cell.dataset.exact).join('\\n')");
     let expected = "SELECT formatDateTime(h, '%Y-%m-%dT%H:%i:%SZ'), toString(ifNull(cost, 0)) FROM (SELECT toStartOfHour(now('UTC')) - INTERVAL number HOUR AS h FROM numbers(24)) AS all
         LEFT JOIN (SELECT window_start, cost FROM hourly_total) AS t ON t.window_start = h ORDER BY h";

@@ -23,7 +23,7 @@ pub async fn filled() -> ClickHouse {
 pub async fn fill(server: &ClickHouse) {
     server.execute(EVENTS).await.unwrap();
     roll_up(server, 1).await;
-    for statement in [BUDGETS, ALERTS, RHYTHM, ACCOUNTS] {
+    for statement in [BUDGETS, PACE, ALERTS, RHYTHM, ACCOUNTS] {
         server.execute(statement).await.unwrap();
     }
 }
@@ -66,20 +66,25 @@ SELECT 'usage-events', 0, number, 'e' || toString(number), 'test', toDateTime64(
     if(number % 41 = 0, 'unpriced', 'priced'), toDecimal128(cityHash64(number, 'r') % 1000003, 18) / 1000000, if(number % 9 = 0, NULL, number % 2500), if(number % 23 = 0, 'error', 'ok')
 FROM numbers(1, 29000)";
 
-const BUDGETS: &str = "INSERT INTO budget_rows
+const BUDGETS: &str = "INSERT INTO budget_rows (budget, scope, period, period_start, period_end, currency, spent, `limit`, `projection`, level, revision)
 SELECT if(number = 0, 'llm-monthly', if(number = 1, 'saas-hourly', 'user-daily')), if(number < 2, '', 'user_id=u-' || toString(number)), 'now',
     if(number = 0, toDateTime(toStartOfMonth(now()), 'UTC'), toStartOfHour(now())), if(number = 0, toDateTime(toStartOfMonth(now()), 'UTC') + INTERVAL 1 MONTH, toStartOfHour(now()) + INTERVAL 1 HOUR),
     if(number = 1, 'KRW', 'USD'), toDecimal128(number * 7 + 1, 18) / 3, toDecimal128(20, 18), if(number % 3 = 0, NULL, toDecimal128(number * 9 + 1, 18) / 3), if(number > 7, 'critical', ''), r
 FROM numbers(40) AS n CROSS JOIN (SELECT arrayJoin([1, 2]) AS r) AS v";
 
+/// Of one budget, two hours: the newer one counts.
+const PACE: &str = "INSERT INTO pace_rows (budget, scope, period, period_start, period_end, hour, currency, spent, `limit`, forecast, low, high, straight_line, exceeded_at, action, confidence, state, revision)
+SELECT 'llm-monthly', '', 'now', toDateTime(toStartOfMonth(now()), 'UTC') AS s, s + INTERVAL 1 MONTH AS e, toStartOfHour(now()) - INTERVAL number HOUR, 'USD', 1, 20, 23 - number, 21, 26, 19, e - INTERVAL 5 HOUR,
+    'SCALE_DOWN', 0.87, 'RESONANT', 1 FROM numbers(1, 2)";
+
 /// 60 alerts of rules with lives of one to three events, several at one instant.
-const ALERTS: &str = r#"INSERT INTO alert_rows
+const ALERTS: &str = r#"INSERT INTO alert_rows (id, rule, scope, period, level, state, threshold, current, previous, currency, occurred_at, data)
 SELECT lower(hex(MD5(toString(number) || state))), ['llm-daily', 'spike', 'rhythm'][1 + number % 3], if(number % 3 = 0, 'total', 'feature=it\'s'), 'p' || toString(number), level, state,
     10, toDecimal128(31 + number, 18) / 3, 9, 'USD', toDateTime64(toStartOfHour(now()) - INTERVAL number HOUR + INTERVAL step MINUTE, 6, 'UTC'),
     concat('{"rule":"x","period_start":"2026-11-01T00:00:00.000000Z","period_end":"2026-12-01T00:00:00.000000Z","projection":', if(number % 2 = 0, 'null', '"12.5"'), ',"explanation":"feature <b>it\'s</b> has spent much, number ', toString(number), '","recommendation":"look","permalink":null}')
 FROM numbers(60) ARRAY JOIN arraySlice(['fired', 'escalated', 'resolved'], 1, 1 + number % 3) AS state, arraySlice(['warning', 'critical', 'critical'], 1, 1 + number % 3) AS level, arraySlice([0, 0, 9], 1, 1 + number % 3) AS step"#;
 
-const RHYTHM: &str = r"INSERT INTO rhythm_rows
+const RHYTHM: &str = r"INSERT INTO rhythm_rows (scope, hour, actual, expected, coherence, phase, entropy, state, state_code, revision)
 SELECT scope, toStartOfHour(now()) - INTERVAL (1 + number) HOUR AS hour, toDecimal128(number % 7, 18) / 3, toDecimal128(2, 18), if(state IN ('LEARNING', 'IDLE'), NULL, 0.5 + (number % 5) / 10), 0.85,
     0.25 + (number % 4) / 8, ['RESONANT', 'DISSONANT', 'CHAOTIC', 'LEARNING', 'IDLE'][1 + intDiv(number, 12) % 5] AS state, transform(state, ['RESONANT', 'DISSONANT', 'CHAOTIC'], [2, 1, 0], NULL), r
 FROM numbers(200) AS n CROSS JOIN (SELECT arrayJoin(['total', 'provider=openai', 'provider=openai,model=small\\=1', 'team=core', 'budget:llm-monthly']) AS scope) AS s CROSS JOIN (SELECT arrayJoin([1, 2]) AS r) AS v";

@@ -45,8 +45,8 @@ pub(super) struct DemoArgs {
     /// End after the replay: audit it, print the totals, exit 0 if all is equal, else 1
     #[arg(long)]
     exit: bool,
-    /// Live events a second after the replay
-    #[arg(long, default_value_t = 20.0)]
+    /// Live events a second after the replay: a few times the pace of the history
+    #[arg(long, default_value_t = 0.5)]
     rate: f64,
     /// Of the random sequence
     #[arg(long, default_value_t = 1)]

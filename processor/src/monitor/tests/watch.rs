@@ -445,17 +445,24 @@ fn a_drop_of_a_closed_hour_is_a_notice_once_and_small_ones_are_none() {
     send_hours(&mut bench, 0..10 * 24, |hour| (20 + hour % 2).to_string());
     assert_eq!(told(&bench, "drop"), Vec::<String>::new());
     let start = |hour: u32| Bucket::of(at("2026-11-01T00:00:00Z")).plus(4 * hour).start();
-    // Nothing arrives of the last hours: they are not judged before they are closed.
-    bench.send(&Head::last(241).closing(start(240)), &[]);
+    // Hours are not judged before they are closed, nor those in which nothing came of anything.
+    let little = |hour: u32| total(Bucket::of(start(hour)), 300, spent(money("0.5"), start(hour)));
+    bench.send(&Head::last(300).closing(start(240)), &[little(240), little(241)]);
     assert_eq!(told(&bench, "drop"), Vec::<String>::new());
-    bench.send(&Head::last(242).closing(start(244)), &[]);
+    bench.send(&Head::last(301).closing(start(244)), &[]);
     assert_eq!(told(&bench, "drop"), ["2026-11-11T01:00Z fired info 0"]);
     let alert = bench.tables.alerts.last().unwrap();
-    assert!(alert.explanation.starts_with("total has spent 0 USD in the hour from 2026-11-11T01:00Z, where "), "{}", alert.explanation);
+    assert!(alert.explanation.starts_with("total has spent 0.5 USD in the hour from 2026-11-11T01:00Z, where "), "{}", alert.explanation);
+
+    let mut silent = Bench::new(spikes_and_drops(""));
+    send_hours(&mut silent, 0..10 * 24, |hour| (20 + hour % 2).to_string());
+    silent.send(&Head::last(301).closing(start(244)), &[]);
+    assert_eq!(told(&silent, "drop"), Vec::<String>::new(), "no events at all: they are missing, not the spend");
 
     let mut cheap = Bench::new(spikes_and_drops(""));
     send_hours(&mut cheap, 0..10 * 24, |_| "2".to_owned());
-    cheap.send(&Head::last(242).closing(start(244)), &[]);
+    cheap.send(&Head::last(300).closing(start(240)), &[total(Bucket::of(start(240)), 300, spent(money("0.1"), start(240)))]);
+    cheap.send(&Head::last(301).closing(start(241)), &[]);
     assert_eq!(told(&cheap, "drop"), Vec::<String>::new(), "less than watch.min_amount");
 }
 

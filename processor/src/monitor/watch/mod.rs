@@ -194,6 +194,8 @@ impl Watch {
         let mut sums = self.pending.take(hour);
         let extras = self.extras.take(hour, series);
         let day = EndedDay::with_hour(&rules.calendar, hour);
+        // Nothing of any series: events are missing rather than spend.
+        let has_data = !sums.is_empty();
         for at in 0..self.watched.len() {
             let id = self.watched[at].series;
             let spent = match sums.remove(&id) {
@@ -203,7 +205,7 @@ impl Watch {
                 }
                 None => HourSums::default(),
             };
-            self.judge(at, hour, (spent, extras.get(&id)), day.as_ref(), rules, series)?;
+            self.judge(at, hour, (spent, extras.get(&id), has_data), day.as_ref(), rules, series)?;
             // At once, while it is in the processor's cache.
             self.watched[at].open_hour(hour + 1, &rules.watch);
         }
@@ -227,7 +229,7 @@ impl Watch {
         &mut self,
         at: usize,
         hour: u32,
-        (spent, extras): (HourSums, Option<&Extras>),
+        (spent, extras, has_data): (HourSums, Option<&Extras>, bool),
         day: Option<&EndedDay>,
         rules: &MonitorRules,
         series: &SeriesIndex,
@@ -251,7 +253,7 @@ impl Watch {
             let least = net.checked_add(rules.watch.min_amount)?.max(net.checked_mul_rate(rules.watch.min_factor)?);
             (expected >= least).then_some(expected)
         };
-        if let Some(expected) = dropped_from.and_then(passes) {
+        if let Some(expected) = dropped_from.filter(|_| has_data).and_then(passes) {
             self.alerts.push(Alert {
                 current: net,
                 previous: expected,

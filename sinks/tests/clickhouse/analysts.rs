@@ -406,7 +406,7 @@ async fn every_panel_and_alert_rule_of_grafana_equals_its_recount_and_a_wrong_di
             'USD', 10 + number, 20, 15 + number, '', 1 FROM numbers(10)",
         "INSERT INTO budget_rows SELECT 'monthly', '', 'p', toStartOfMonth(now()), toStartOfMonth(now()) + INTERVAL 1 MONTH, 'KRW', 10 + r, 20, 40, 'warning', r FROM (SELECT arrayJoin([2, 1]) AS r)",
         "INSERT INTO alert_rows SELECT 'id-' || toString(number % 90), 'rule-' || toString(number % 7), '', 'p-' || toString(number % 30), ['warning', 'critical'][1 + number % 2],
-            ['fired', 'escalated', 'resolved'][1 + number % 3], 1, number % 90, NULL, 'USD', now() - INTERVAL 3600 + 7000 * (number % 90) SECOND, '{\"explanation\":\"because\"}' FROM numbers(180)",
+            ['fired', 'escalated', 'resolved'][1 + number % 3], 1, number % 90, NULL, 'USD', now() - INTERVAL 3600 + 7000 * (number % 90) SECOND, '{\"explanation\":\"because\"}', '' FROM numbers(180)",
     ] {
         server.execute(insert).await.unwrap();
     }

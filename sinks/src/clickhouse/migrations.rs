@@ -151,7 +151,8 @@ mod tests {
             for statement in statements(migration.sql) {
                 let code: Vec<&str> = statement.lines().filter(|line| !line.is_empty() && !line.starts_with("--")).collect();
                 let safe = ["CREATE TABLE IF NOT EXISTS", "CREATE OR REPLACE VIEW"].iter().any(|start| code[0].starts_with(start))
-                    || (code[0].starts_with("ALTER TABLE") && ["MODIFY TTL", "ADD COLUMN IF NOT EXISTS"].iter().any(|what| code[0].contains(what)));
+                    || (code[0].starts_with("ALTER TABLE")
+                        && ["MODIFY TTL", "ADD COLUMN IF NOT EXISTS"].iter().any(|what| code[0].contains(what)));
                 assert!(safe, "{}: {}", migration.name, code[0]);
             }
         }

@@ -84,12 +84,6 @@ impl BudgetWindow {
         matches!(self, BudgetWindow::Rolling { .. })
     }
 
-    /// A rolling window as people name it: `24 h to 2026-11-22T10:00Z`.
-    pub fn rolling_label(hours: u32, window: Window) -> String {
-        let end = window.end.to_string();
-        format!("{hours} h to {}Z", end.get(..16).unwrap_or(&end))
-    }
-
     /// The period that holds the bucket.
     pub fn of(self, calendar: &Calendar, bucket: Bucket) -> Window {
         match self {
@@ -103,14 +97,17 @@ impl BudgetWindow {
         }
     }
 
-    /// The period as people name it: `2026-11`, `2026-11-22` (both in the calendar's zone) or `2026-11-22T10:00Z`.
+    /// The period as people name it: `2026-11`, `2026-11-22` (both in the calendar's zone), `2026-11-22T10:00Z` or `24 h to 2026-11-22T10:00Z`.
     pub fn label(self, calendar: &Calendar, period: Window) -> String {
         let utc = period.start.to_string();
         match self {
             BudgetWindow::Hourly => format!("{}Z", utc.get(..16).unwrap_or(&utc)),
             BudgetWindow::Daily => calendar.date_text(period),
             BudgetWindow::Monthly => calendar.date_text(period).get(..7).unwrap_or(&utc).to_owned(),
-            BudgetWindow::Rolling { hours } => BudgetWindow::rolling_label(hours, period),
+            BudgetWindow::Rolling { hours } => {
+                let end = period.end.to_string();
+                format!("{hours} h to {}Z", end.get(..16).unwrap_or(&end))
+            }
         }
     }
 }

@@ -22,12 +22,11 @@ use std::ops::Bound::{Excluded, Included};
 use schemas::alert::{Alert, AlertState, Level, scope_text};
 use schemas::budget::Budget;
 use schemas::calendar::Window;
-use schemas::grouping::OTHER;
 use schemas::rollup::BudgetRow;
 use schemas::{Bucket, Measures, Money, Timestamp};
 
 use super::period::Period;
-use super::series::{SeriesId, SeriesIndex};
+use super::series::{SeriesId, SeriesIndex, name_of};
 use super::slab::Slab;
 use super::spend::{Spend, Sums, projection};
 use super::standing::{QUIET, Standing, reached};
@@ -48,6 +47,13 @@ pub(super) struct Change<'a> {
     pub(super) entered: Bucket,
     pub(super) series: SeriesId,
     pub(super) delta: &'a Measures,
+}
+
+impl Change<'_> {
+    /// Is money in it?
+    pub(super) fn spends(&self) -> bool {
+        self.delta.cost != Money::ZERO || self.delta.credit != Money::ZERO
+    }
 }
 
 /// Where the log stands when something happens.
@@ -84,6 +90,12 @@ fn is_judged(bucket: Bucket, end: Timestamp, rules: &MonitorRules) -> bool {
 #[derive(Debug)]
 pub(super) struct BudgetOverflow(pub(super) String);
 
+impl BudgetOverflow {
+    pub(super) fn of(budget: &Budget) -> Self {
+        BudgetOverflow(format!("budget {}", budget.name))
+    }
+}
+
 /// All budgets' periods in memory.
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -104,12 +116,9 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn new(rules: &MonitorRules) -> Self {
-        let watched_by = |name: &str| {
-            let watches = |budget: &Budget| !budget.window.is_rolling() && budget.grouping_set(&rules.sets).name == name;
-            rules.budgets.iter().enumerate().filter(|(_, budget)| watches(budget)).map(|(index, _)| index as u16).collect()
-        };
+        let watched_by = |set| rules.budgets_of(set).filter(|(_, budget)| !budget.window.is_rolling()).map(|(at, _)| at).collect();
         Ledger {
-            by_set: rules.sets.iter().map(|set| watched_by(&set.name)).collect(),
+            by_set: rules.sets.iter().map(watched_by).collect(),
             periods: Slab::default(),
             by_end: BTreeMap::new(),
             due: BTreeMap::new(),
@@ -132,14 +141,12 @@ impl Ledger {
         series: &mut SeriesIndex,
     ) -> Result<(), BudgetOverflow> {
         let set = series.set_of(change.series) as usize;
-        let spends = change.delta.cost != Money::ZERO || change.delta.credit != Money::ZERO;
-        if self.by_set[set].is_empty() || !spends || series.values(change.series).iter().any(|value| **value == *OTHER) {
+        if self.by_set[set].is_empty() || !change.spends() || series.is_other(change.series) {
             return Ok(());
         }
         for nth in 0..self.by_set[set].len() {
             let budget = self.by_set[set][nth];
-            let name = || BudgetOverflow(format!("budget {}", rules.budgets[budget as usize].name));
-            self.add_to(budget, rules, change, moment, series).ok_or_else(name)?;
+            self.add_to(budget, rules, change, moment, series).ok_or_else(|| BudgetOverflow::of(&rules.budgets[budget as usize]))?;
         }
         Ok(())
     }
@@ -161,8 +168,7 @@ impl Ledger {
                 series.hold(series_id);
                 self.scopes += 1;
                 let set = &rules.sets[series.set_of(series_id) as usize];
-                let values = series.values(series_id).iter().map(|value| &**value);
-                period.add(Spend::new(series_id, scope_text(set.key.iter().copied().zip(values)).into()))
+                period.add(Spend::new(series_id, name_of(set, series.values(series_id)).into()))
             }
         };
         let spend = &mut period.scopes[at as usize];
@@ -375,7 +381,7 @@ impl Ledger {
     /// What entered at quarter hours that are closed now stays; what can be looked at now and could not before is judged.
     fn settle(&mut self, rules: &MonitorRules, before: Timestamp, moment: Moment) -> Result<(), BudgetOverflow> {
         let (judged, open, last) = (judged_through(before), Bucket::of(moment.closed), judged_through(moment.closed));
-        let overflow = |budget: u16| BudgetOverflow(format!("budget {}", rules.budgets[budget as usize].name));
+        let overflow = |budget: u16| BudgetOverflow::of(&rules.budgets[budget as usize]);
         while let Some(first) = self.due.first_entry().filter(|entry| entry.key().0 < open) {
             let ((bucket, end, budget, at), due) = first.remove_entry();
             let Some(slot) = self.by_end.get(&(end, budget)).copied() else { continue };

@@ -36,7 +36,7 @@ pub use self::error::MonitorError;
 pub use self::gauges::MonitorGauges;
 use self::input::{Input, News};
 use self::ledger::{BudgetOverflow, Change, Ledger, Moment};
-use self::rolling::{Rolling, RollingOverflow};
+use self::rolling::Rolling;
 pub use self::rules::{MonitorLimits, MonitorRules};
 use self::series::SeriesIndex;
 pub use self::snapshot::{SNAPSHOT_VERSION, SnapshotError};
@@ -213,9 +213,7 @@ impl Monitor {
         let entered = cell.bucket.max(Bucket::of(input.closed_before)).max(Bucket::of(self.closed));
         let change = Change { bucket: cell.bucket, entered, series: id, delta: &delta };
         self.watch.add(change, &mut self.series).map_err(|WatchOverflow| watch_overflow(offset))?;
-        self.rolling
-            .add(&self.rules, change, moment, &mut self.series)
-            .map_err(|RollingOverflow(what)| MonitorError::Overflow { offset, what })?;
+        self.rolling.add(&self.rules, change, moment, &mut self.series).map_err(|found| overflow_of(found, offset))?;
         self.ledger.add(&self.rules, change, moment, &mut self.series).map_err(|found| overflow_of(found, offset))
     }
 
@@ -247,9 +245,7 @@ impl Monitor {
         let moment = Moment { revision: offset + 1, closed, frontier: self.frontier };
         self.windows.close(before, closed, moment.revision);
         self.ledger.close(&self.rules, before, moment).map_err(|found| overflow_of(found, offset))?;
-        self.rolling
-            .close(&self.rules, moment, &mut self.series)
-            .map_err(|RollingOverflow(what)| MonitorError::Overflow { offset, what })?;
+        self.rolling.close(&self.rules, moment, &mut self.series).map_err(|found| overflow_of(found, offset))?;
         self.watch.close(&self.rules, moment, &mut self.series).map_err(|WatchOverflow| watch_overflow(offset))?;
         let until = closed.plus(-self.rules.retain_us);
         self.windows.evict(until, &mut self.series);

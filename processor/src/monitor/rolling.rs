@@ -8,23 +8,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use schemas::alert::{Alert, AlertState, Level, scope_text};
+use schemas::alert::{Alert, AlertState, Level};
 use schemas::budget::{Budget, BudgetWindow};
 use schemas::calendar::Window;
-use schemas::grouping::OTHER;
 use schemas::rollup::BudgetRow;
-use schemas::timestamp::HOUR_US;
 use schemas::{Bucket, Money, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{Change, Moment};
-use super::series::{SeriesId, SeriesIndex};
+use super::ledger::{BudgetOverflow, Change, Moment};
+use super::series::{SeriesId, SeriesIndex, name_of};
+use super::spend::add_to;
 use super::steps::{Step, Turn, climb, is_any_on, reach};
 use super::{MonitorEffects, MonitorRules, explanation, hour_end, hour_of, hour_start};
-
-/// A sum does not fit.
-#[derive(Debug)]
-pub(super) struct RollingOverflow(pub(super) String);
 
 /// All budgets of the last hours.
 #[derive(Debug)]
@@ -96,9 +91,8 @@ impl Rolling {
             _ => None,
         };
         let budgets: Vec<RollingBudget> = (0..).zip(&rules.budgets).filter_map(rolling).collect();
-        let set_of = |rolling: &RollingBudget| rules.budgets[rolling.budget as usize].grouping_set(&rules.sets).name;
-        let of_set = |name: &str| (0..budgets.len()).filter(|at| set_of(&budgets[*at]) == name).collect();
-        let by_set = rules.sets.iter().map(|set| of_set(&set.name)).collect();
+        let place_of = |budget: u16| budgets.iter().position(|rolling: &RollingBudget| rolling.budget == budget);
+        let by_set = rules.sets.iter().map(|set| rules.budgets_of(set).filter_map(|(budget, _)| place_of(budget)).collect()).collect();
         Rolling { budgets, by_set, next_hour: None, alerts: Vec::new(), rows: Vec::new() }
     }
 
@@ -110,17 +104,15 @@ impl Rolling {
         change: Change<'_>,
         moment: Moment,
         series: &mut SeriesIndex,
-    ) -> Result<(), RollingOverflow> {
+    ) -> Result<(), BudgetOverflow> {
         let set = series.set_of(change.series) as usize;
-        let spends = change.delta.cost != Money::ZERO || change.delta.credit != Money::ZERO;
-        if self.by_set[set].is_empty() || !spends || series.values(change.series).iter().any(|value| **value == *OTHER) {
+        if self.by_set[set].is_empty() || !change.spends() || series.is_other(change.series) {
             return Ok(());
         }
         for nth in 0..self.by_set[set].len() {
             let at = self.by_set[set][nth];
-            let budget = self.budgets[at].budget as usize;
-            let added = self.add_to(at, rules, change, moment, series);
-            added.ok_or_else(|| RollingOverflow(format!("budget {}", rules.budgets[budget].name)))?;
+            let budget = &rules.budgets[self.budgets[at].budget as usize];
+            self.add_to(at, rules, change, moment, series).ok_or_else(|| BudgetOverflow::of(budget))?;
         }
         Ok(())
     }
@@ -131,7 +123,7 @@ impl Rolling {
         let set = &rules.sets[series.set_of(id) as usize];
         let place = *rolling.index.entry(id).or_insert_with(|| {
             series.hold(id);
-            let name = scope_text(set.key.iter().copied().zip(series.values(id).iter().map(|value| &**value)));
+            let name = name_of(set, series.values(id));
             rolling.scopes.push(Scope { series: id, name: name.into(), memory: Memory::default() });
             rolling.scopes.len() - 1
         });
@@ -149,7 +141,7 @@ impl Rolling {
     }
 
     /// All inputs have closed everything before `moment.closed`.
-    pub(super) fn close(&mut self, rules: &MonitorRules, moment: Moment, series: &mut SeriesIndex) -> Result<(), RollingOverflow> {
+    pub(super) fn close(&mut self, rules: &MonitorRules, moment: Moment, series: &mut SeriesIndex) -> Result<(), BudgetOverflow> {
         let end = hour_of(Bucket::of(moment.closed));
         while !self.budgets.is_empty() {
             let scopes = || self.budgets.iter().flat_map(|rolling| &rolling.scopes);
@@ -166,8 +158,8 @@ impl Rolling {
                 return if is_jump { self.look_at_all(rules, hour_start(next), moment) } else { Ok(()) };
             }
             for at in 0..self.budgets.len() {
-                let name = &rules.budgets[self.budgets[at].budget as usize].name;
-                self.close_hour(at, next, rules, moment.revision).ok_or_else(|| RollingOverflow(format!("budget {name}")))?;
+                let budget = &rules.budgets[self.budgets[at].budget as usize];
+                self.close_hour(at, next, rules, moment.revision).ok_or_else(|| BudgetOverflow::of(budget))?;
                 self.budgets[at].forget(series);
             }
             self.next_hour = Some(next + 1);
@@ -177,13 +169,13 @@ impl Rolling {
     }
 
     /// Another hour is the running one: something may have come of it before.
-    fn look_at_all(&mut self, rules: &MonitorRules, occurred_at: Timestamp, moment: Moment) -> Result<(), RollingOverflow> {
+    fn look_at_all(&mut self, rules: &MonitorRules, occurred_at: Timestamp, moment: Moment) -> Result<(), BudgetOverflow> {
         let Some(hour) = self.next_hour else { return Ok(()) };
         for at in 0..self.budgets.len() {
             for place in 0..self.budgets[at].scopes.len() {
-                let name = &rules.budgets[self.budgets[at].budget as usize].name;
+                let budget = &rules.budgets[self.budgets[at].budget as usize];
                 let looked = self.look((at, place), rules, hour, occurred_at, moment.revision);
-                looked.ok_or_else(|| RollingOverflow(format!("budget {name}")))?;
+                looked.ok_or_else(|| BudgetOverflow::of(budget))?;
             }
         }
         Ok(())
@@ -200,7 +192,7 @@ impl Rolling {
             memory.settle(hour, *hours)?;
             let spent = memory.sum(budget, rules)?;
             let turns = climb(&mut memory.steps, budget.thresholds.len(), budget.reached(spent));
-            let about = About { budget, scope: &scope.name, hours: *hours, hour, spent, occurred_at: hour_end(hour) };
+            let about = About { budget, rules, scope: &scope.name, hours: *hours, hour, spent, occurred_at: hour_end(hour) };
             self.alerts.extend(turns.into_iter().map(|turn| about.alert(turn, memory)));
             memory.before = spent;
             if !is_any_on(&memory.steps) {
@@ -227,7 +219,7 @@ impl Rolling {
         let spent = memory.sum(budget, rules)?.checked_add(converted(hour, debits, budget, rules)?)?;
         let turns = reach(&mut memory.steps, budget.thresholds.len(), budget.reached(spent));
         if !turns.is_empty() {
-            let about = About { budget, scope: name, hours: *hours, hour, spent, occurred_at };
+            let about = About { budget, rules, scope: name, hours: *hours, hour, spent, occurred_at };
             self.alerts.extend(turns.into_iter().map(|turn| about.alert(turn, memory)));
             self.rows.push(about.row(memory, revision));
         }
@@ -238,8 +230,7 @@ impl Rolling {
     pub(super) fn flush(&mut self, rules: &MonitorRules, out: &mut dyn MonitorEffects) {
         for row in self.rows.drain(..) {
             let Some(budget) = rules.budgets.iter().find(|budget| *budget.name == *row.budget) else { continue };
-            let BudgetWindow::Rolling { hours } = budget.window else { continue };
-            let window = window(hours, row.hour);
+            let window = window(budget, row.hour, rules);
             out.budget(&BudgetRow {
                 budget: &budget.name,
                 scope: if budget.per.is_empty() { "" } else { &row.scope },
@@ -290,11 +281,7 @@ impl Coming {
         if amount == Money::ZERO {
             return Some(());
         }
-        match self.others.iter_mut().find(|(known, _)| *known == hour) {
-            Some((_, sum)) => *sum = sum.checked_add(amount)?,
-            None => self.others.push((hour, amount)),
-        }
-        Some(())
+        add_to(&mut self.others, hour, amount)
     }
 }
 
@@ -342,15 +329,15 @@ fn converted(hour: u32, amount: Money, budget: &Budget, rules: &MonitorRules) ->
     }
 }
 
-/// So many hours, of which this is the last.
-fn window(hours: u32, hour: u32) -> Window {
-    let end = hour_end(hour);
-    Window { start: end.plus(-i64::from(hours) * HOUR_US), end }
+/// The budget's hours, of which this is the last.
+fn window(budget: &Budget, hour: u32, rules: &MonitorRules) -> Window {
+    budget.window.of(&rules.calendar, Bucket::of(hour_start(hour)))
 }
 
 /// What rows and alerts of one look at one scope have in common.
 struct About<'a> {
     budget: &'a Budget,
+    rules: &'a MonitorRules,
     scope: &'a str,
     hours: u32,
     hour: u32,
@@ -361,21 +348,12 @@ struct About<'a> {
 impl About<'_> {
     fn alert(&self, turn: Turn, memory: &mut Memory) -> Alert {
         let Self { budget, scope, hours, spent, .. } = *self;
-        let (nth, state) = match turn {
-            Turn::Reached { nth, is_first, .. } => {
-                if is_first {
-                    memory.since = self.hour;
-                }
-                (nth, if is_first { AlertState::Fired } else { AlertState::Escalated })
-            }
-            Turn::Left { nth, .. } => (nth, AlertState::Resolved),
-        };
-        let (threshold, window) = (&budget.thresholds[nth], window(hours, memory.since));
-        let repeat = match turn {
-            Turn::Reached { repeat, .. } | Turn::Left { repeat, .. } => repeat,
-        };
-        // The calendar is not in the label of a rolling window.
-        let period = BudgetWindow::rolling_label(hours, window);
+        let (nth, repeat, state) = turn.parts();
+        if state == AlertState::Fired {
+            memory.since = self.hour;
+        }
+        let (threshold, window) = (&budget.thresholds[nth], window(budget, memory.since, self.rules));
+        let period = budget.window.label(&self.rules.calendar, window);
         let level = if state == AlertState::Resolved { Level::Info } else { threshold.level };
         Alert {
             level: threshold.level,
@@ -441,7 +419,7 @@ impl Rolling {
             let Some(set) = rules.sets.iter().position(|known| known.name == set && known.key.len() == values.len()) else { continue };
             let id = series.intern(set as u16, &values);
             series.hold(id);
-            let scope = scope_text(rules.sets[set].key.iter().copied().zip(values.iter().map(|value| &**value)));
+            let scope = name_of(&rules.sets[set], &values);
             rolling.index.insert(id, rolling.scopes.len());
             rolling.scopes.push(Scope { series: id, name: scope.into(), memory });
         }

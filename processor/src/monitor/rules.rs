@@ -26,6 +26,14 @@ pub struct MonitorRules {
     pub limits: MonitorLimits,
 }
 
+impl MonitorRules {
+    /// The budgets whose spend is that of the set's series, with their places.
+    pub(super) fn budgets_of(&self, set: &GroupingSet) -> impl Iterator<Item = (u16, &Budget)> {
+        let is_of = move |(_, budget): &(u16, &Budget)| budget.grouping_set(&self.sets).name == set.name;
+        (0..).zip(&self.budgets).filter(is_of)
+    }
+}
+
 /// Bounds of the state (G5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MonitorLimits {

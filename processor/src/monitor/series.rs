@@ -1,6 +1,9 @@
 //! Numbers for series, so that their texts are stored and compared once.
 
 use hashbrown::HashTable;
+use schemas::GroupingSet;
+use schemas::alert::scope_text;
+use schemas::grouping::OTHER;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Number of a series within one monitor; never leaves the process and decides no output's order.
@@ -90,6 +93,11 @@ impl SeriesIndex {
         &self.series[id as usize].values
     }
 
+    /// Does it stand for several values, those over the limit of its set?
+    pub(super) fn is_other(&self, id: SeriesId) -> bool {
+        self.values(id).iter().any(|value| **value == *OTHER)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.by_key.len()
     }
@@ -97,6 +105,11 @@ impl SeriesIndex {
     pub(super) fn bytes(&self) -> usize {
         self.text_bytes + self.series.capacity() * size_of::<Series>() + self.free.capacity() * 4 + self.by_key.capacity() * 5
     }
+}
+
+/// As budgets and alerts name a series.
+pub(super) fn name_of(set: &GroupingSet, values: &[Box<str>]) -> String {
+    scope_text(set.key.iter().copied().zip(values.iter().map(|value| &**value)))
 }
 
 fn text_bytes(values: &[Box<str>]) -> usize {

@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use schemas::alert::{Alert, scope_text};
+use schemas::alert::Alert;
 use schemas::budget::{Budget, BudgetWindow};
 use schemas::calendar::Window;
-use schemas::grouping::OTHER;
 use schemas::rollup::Granularity;
 use schemas::{Accounts, Bucket, GroupingSet, Measures, Money, Timestamp};
 use serde::de::DeserializeOwned;
@@ -15,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::input::{CellTable, HeldCell, Input};
 use super::period::Period;
 use super::rolling::RollingState;
-use super::series::SeriesId;
+use super::series::{SeriesId, name_of};
 use super::snapshot_v1;
 use super::spend::{Spend, Sums};
 use super::standing::{Standing, carried_over};
@@ -426,11 +425,10 @@ impl Monitor {
             let mut period = Period::new(budget, table.window, Box::default());
             for row in &table.rows {
                 let set = series.set_of(row.series);
-                let values = series.values(row.series).iter().map(|value| &**value);
-                if !self.ledger.watches(budget, set) || values.clone().any(|value| value == OTHER) {
+                if !self.ledger.watches(budget, set) || series.is_other(row.series) {
                     continue;
                 }
-                let scope = scope_text(self.rules.sets[set as usize].key.iter().copied().zip(values));
+                let scope = name_of(&self.rules.sets[set as usize], series.values(row.series));
                 let mut spend = Spend::new(row.series, scope.into());
                 spend.sums.add(rate.per_usd, row.measures.cost).ok_or_else(|| malformed("a sum that does not fit"))?;
                 spend.spent = spend.sums.spent().ok_or_else(|| malformed("a sum that does not fit"))?;

@@ -67,11 +67,7 @@ pub(super) struct Sums {
 impl Sums {
     /// Adds US dollars. `None`: the sum does not fit.
     pub(super) fn add(&mut self, per_usd: Money, usd: Money) -> Option<()> {
-        match self.by_rate.iter_mut().find(|(rate, _)| *rate == per_usd) {
-            Some((_, sum)) => *sum = sum.checked_add(usd)?,
-            None => self.by_rate.push((per_usd, usd)),
-        }
-        Some(())
+        add_to(&mut self.by_rate, per_usd, usd)
     }
 
     /// Adds another's US dollars. `None`: a sum does not fit.
@@ -86,6 +82,15 @@ impl Sums {
             total.checked_add(converted)
         })
     }
+}
+
+/// Adds to the sum of a key, of which there are few. `None`: it does not fit.
+pub(super) fn add_to<K: PartialEq>(sums: &mut Vec<(K, Money)>, key: K, amount: Money) -> Option<()> {
+    match sums.iter_mut().find(|(known, _)| *known == key) {
+        Some((_, sum)) => *sum = sum.checked_add(amount)?,
+        None => sums.push((key, amount)),
+    }
+    Some(())
 }
 
 /// Have less than 5 % of the period passed, nothing is projected.

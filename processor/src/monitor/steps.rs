@@ -1,5 +1,6 @@
 //! A ladder of limits that are judged hour by hour: one is reached at once, and left when it was not reached for some hours in a row.
 
+use schemas::alert::AlertState;
 use serde::{Deserialize, Serialize};
 
 /// Hours in a row below a limit until it is left. So one that was left is not told again within the hour.
@@ -20,6 +21,17 @@ pub(super) enum Turn {
     Reached { nth: usize, repeat: u32, is_first: bool },
     /// It is not reached any more. `is_last`: and no other is.
     Left { nth: usize, repeat: u32, is_last: bool },
+}
+
+impl Turn {
+    /// Which limit, how often it was left before, and the state that an alert about it has.
+    pub(super) fn parts(self) -> (usize, u32, AlertState) {
+        match self {
+            Turn::Reached { nth, repeat, is_first: true } => (nth, repeat, AlertState::Fired),
+            Turn::Reached { nth, repeat, is_first: false } => (nth, repeat, AlertState::Escalated),
+            Turn::Left { nth, repeat, .. } => (nth, repeat, AlertState::Resolved),
+        }
+    }
 }
 
 impl Step {

@@ -6,6 +6,7 @@ use schemas::{Measures, Money};
 use serde::{Deserialize, Serialize};
 
 use crate::monitor::series::{SeriesId, SeriesIndex};
+use crate::monitor::spend::add_to;
 
 /// Of one series and hour.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,26 +20,11 @@ pub(super) struct Extras {
 }
 
 impl Extras {
-    fn add(&mut self, delta: &Measures) -> Option<()> {
-        self.calls = self.calls.saturating_add(delta.calls);
-        self.errors = self.errors.saturating_add(delta.errors);
-        self.revenue = self.revenue.checked_add(delta.revenue)?;
-        Some(())
-    }
-
-    fn add_late(&mut self, hour: u32, amount: Money) -> Option<()> {
-        match self.late.iter_mut().find(|(known, _)| *known == hour) {
-            Some((_, sum)) => *sum = sum.checked_add(amount)?,
-            None => self.late.push((hour, amount)),
-        }
-        Some(())
-    }
-
-    /// Adds another's counts and revenue. `None`: a sum does not fit.
-    pub(super) fn merge_counts(&mut self, other: &Extras) -> Option<()> {
-        self.calls = self.calls.saturating_add(other.calls);
-        self.errors = self.errors.saturating_add(other.errors);
-        self.revenue = self.revenue.checked_add(other.revenue)?;
+    /// Adds counts and revenue. `None`: a sum does not fit.
+    pub(super) fn add(&mut self, calls: u64, errors: u64, revenue: Money) -> Option<()> {
+        self.calls = self.calls.saturating_add(calls);
+        self.errors = self.errors.saturating_add(errors);
+        self.revenue = self.revenue.checked_add(revenue)?;
         Some(())
     }
 }
@@ -61,9 +47,9 @@ impl PendingExtras {
         series: &mut SeriesIndex,
     ) -> Option<()> {
         let extras = self.entry(entered, id, series);
-        extras.add(delta)?;
+        extras.add(delta.calls, delta.errors, delta.revenue)?;
         match late_for {
-            Some(hour) => extras.add_late(hour, delta.cost),
+            Some(hour) => add_to(&mut extras.late, hour, delta.cost),
             None => Some(()),
         }
     }

@@ -24,10 +24,8 @@ mod words;
 use std::collections::HashMap;
 
 use detection::rhythm::{Judgement, Limits, State};
-use schemas::alert::{Alert, AlertState, Level, scope_text};
-use schemas::budget::Budget;
+use schemas::alert::{Alert, AlertState, Level};
 use schemas::calendar::Window;
-use schemas::grouping::OTHER;
 use schemas::rollup::RhythmRow;
 use schemas::timestamp::HOUR_US;
 use schemas::{Bucket, Currency, Dimension, GroupingSet, Money, Timestamp};
@@ -41,7 +39,7 @@ pub use self::rules::WatchRules;
 pub(super) use self::state::{LAST_HOUR, PaceState, WatchState};
 use self::watched::{HourRule, Memory, Watched};
 use super::ledger::{Change, Moment};
-use super::series::{SeriesId, SeriesIndex};
+use super::series::{SeriesId, SeriesIndex, name_of};
 use super::{MonitorEffects, MonitorRules, hour_end, hour_of, hour_start};
 
 /// Hours without spend after which a series is forgotten.
@@ -109,8 +107,9 @@ impl Watch {
     pub(super) fn new(rules: &MonitorRules) -> Self {
         let of_set = |set: &GroupingSet| SetWatch {
             is_watched: rules.watch.watches(set),
-            has_budget: budgets_of(set, rules).next().is_some(),
-            projected: budgets_of(set, rules)
+            has_budget: rules.budgets_of(set).next().is_some(),
+            projected: rules
+                .budgets_of(set)
                 .filter(|(_, budget)| rules.watch.rhythm && pace::is_projected(budget))
                 .map(|(at, _)| at)
                 .collect(),
@@ -144,13 +143,13 @@ impl Watch {
         let Change { bucket, entered, series: id, delta } = change;
         let is_late = entered != bucket;
         let set = &self.sets[series.set_of(id) as usize];
-        let spends = delta.cost != Money::ZERO || delta.credit != Money::ZERO;
+        let spends = change.spends();
         if !set.is_watched || (set.projected.is_empty() && (is_late || !spends)) {
             return Ok(());
         }
         let values = series.values(id);
         let is_nobody = !values.is_empty() && values.iter().all(|value| value.is_empty());
-        if is_nobody || values.iter().any(|value| **value == *OTHER) {
+        if is_nobody || series.is_other(id) {
             return Ok(());
         }
         let hour = hour_of(bucket);
@@ -299,7 +298,7 @@ impl Watch {
         let set = &self.sets[series.set_of(*id) as usize];
         let mut told = pace::Told { alerts: &mut self.alerts, rows: &mut self.projected, revision: self.revision };
         let (mut projections, none) = (Vec::new(), Extras::default());
-        let scope = pace.as_ref().map(|_| plain_scope(&rules.sets[series.set_of(*id) as usize], series.values(*id)));
+        let scope = pace.as_ref().map(|_| name_of(&rules.sets[series.set_of(*id) as usize], series.values(*id)));
         let scope = scope.as_deref().unwrap_or_default();
         if let Some(pace) = pace {
             let closed = ClosedHour { hour, net, extras: extras.unwrap_or(&none), known_since: set.known_since };
@@ -555,20 +554,9 @@ fn hour_text(hour: u32) -> String {
     format!("{}Z", text.get(..16).unwrap_or(&text))
 }
 
-/// The budgets whose spend is that of the set's series.
-fn budgets_of<'r>(set: &'r GroupingSet, rules: &'r MonitorRules) -> impl Iterator<Item = (u16, &'r Budget)> {
-    let is_of = move |(_, budget): &(u16, &Budget)| budget.grouping_set(&rules.sets).name == set.name;
-    (0..).zip(&rules.budgets).filter(is_of)
-}
-
-/// As alerts about budgets name a series.
-fn plain_scope(set: &GroupingSet, values: &[Box<str>]) -> String {
-    scope_text(set.key.iter().copied().zip(values.iter().map(|value| &**value)))
-}
-
 /// As rows and alerts name a series: two sets with the same key have different names for it.
 fn scope_of(set: &GroupingSet, values: &[Box<str>]) -> String {
-    let scope = plain_scope(set, values);
+    let scope = name_of(set, values);
     match set.name.starts_with("budget:") {
         true if set.key.is_empty() => set.name.clone(),
         true => format!("{},{scope}", set.name),

@@ -226,13 +226,9 @@ impl Pace {
 fn action_alert(turns: &[Turn], budget: &Budget, base: &Alert, recommendation: &Recommendation, rules: &WatchRules) -> Option<Alert> {
     let hardest = turns.iter().rev().find(|turn| matches!(turn, Turn::Reached { .. }));
     let over = || turns.iter().any(|turn| matches!(turn, Turn::Left { is_last: true, .. })).then(|| turns.first()).flatten();
-    let (nth, repeat, state) = match hardest.or_else(over)? {
-        Turn::Reached { nth, repeat, .. } => {
-            let was_on = !turns.iter().any(|turn| matches!(turn, Turn::Reached { is_first: true, .. }));
-            (*nth, *repeat, if was_on { AlertState::Escalated } else { AlertState::Fired })
-        }
-        Turn::Left { nth, repeat, .. } => (*nth, *repeat, AlertState::Resolved),
-    };
+    let (nth, repeat, state) = hardest.or_else(over)?.parts();
+    // A milder one that is told in the same hour is part of it.
+    let state = if turns.iter().any(|turn| matches!(turn, Turn::Reached { is_first: true, .. })) { AlertState::Fired } else { state };
     let percent = rules.actions.percent(ACTIONS[nth]);
     let threshold = budget.limit.checked_mul(i64::from(percent)).map_or(budget.limit, |amount| Money::from_units(amount.units() / 100));
     Some(words::of_action(budget, Alert { threshold, repeat, state, ..base.clone() }, ACTIONS[nth], recommendation))
@@ -264,7 +260,8 @@ impl BudgetPace {
             }
         }
         self.cost = self.cost.checked_add(closed.net)?;
-        self.sums.merge_counts(closed.extras)
+        let Extras { calls, errors, revenue, .. } = *closed.extras;
+        self.sums.add(calls, errors, revenue)
     }
 
     fn recommend(&self, rules: &WatchRules, projection: &Projection, state: State, age_h: u32) -> Recommendation {

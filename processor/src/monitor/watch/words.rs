@@ -119,25 +119,23 @@ pub(super) fn of_forecast(
 
 /// A threshold on the projected spend was reached or left.
 pub(super) fn of_projection(budget: &Budget, base: &Alert, turn: &Turn) -> Alert {
-    let (nth, repeat, state) = match *turn {
-        Turn::Reached { nth, repeat, is_first } => (nth, repeat, if is_first { AlertState::Fired } else { AlertState::Escalated }),
-        Turn::Left { nth, repeat, .. } => (nth, repeat, AlertState::Resolved),
-    };
+    let (nth, repeat, state) = turn.parts();
     let threshold = budget.projected[nth];
-    let (verb, level) = if state == AlertState::Resolved { ("is below", threshold.level) } else { ("reached", threshold.level) };
+    let is_over = state == AlertState::Resolved;
     Alert {
-        level,
+        level: threshold.level,
         state,
         threshold: threshold.amount,
         repeat,
         explanation: format!(
-            "{} That {verb} the threshold of {} % ({} {}).",
+            "{} That {} the threshold of {} % ({} {}).",
             base.explanation,
+            if is_over { "is below" } else { "reached" },
             percent(threshold.amount, budget.limit),
             threshold.amount,
             budget.currency
         ),
-        recommendation: recommendation(if state == AlertState::Resolved { Level::Info } else { level }).to_owned(),
+        recommendation: recommendation(if is_over { Level::Info } else { threshold.level }).to_owned(),
         ..base.clone()
     }
 }

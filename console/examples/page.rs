@@ -4,7 +4,7 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "an example for developers")]
 
 use console::{ClickHouseAccess, ConsoleOptions, PartitionHealth, PipelineHealth};
-use schemas::{GroupingSet, Secret};
+use schemas::GroupingSet;
 
 #[tokio::main]
 async fn main() {
@@ -21,11 +21,9 @@ async fn main() {
     };
     let router = console::router(ConsoleOptions {
         clickhouse: ClickHouseAccess {
+            client: clickhouse::Client::default().with_url(&url).with_user("default"),
             url,
             database: "cost_rhythm".to_owned(),
-            user: "default".to_owned(),
-            password: Secret::default(),
-            ca_file: None,
         },
         time_zone: "UTC".to_owned(),
         sets: GroupingSet::defaults(),

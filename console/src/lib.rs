@@ -29,7 +29,7 @@ use serde_json::Value;
 
 pub use assets::{ASSETS, Asset, OPENAPI};
 pub use health::{PartitionHealth, PipelineHealth};
-pub use reader::{ClickHouseAccess, ReaderError};
+pub use reader::{CONNECT, ClickHouseAccess, ReaderError};
 
 use problem::{NOT_FOUND, Problem};
 use reader::Reader;

@@ -1,17 +1,10 @@
 //! Reads from ClickHouse: bounded in time, rows, bytes and number at once, with server-side parameters, and never anything but reading.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clickhouse::error::Error as ClientError;
-use hyper_util::client::legacy::Client as HttpClient;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use schemas::Secret;
 use serde_json::{Map, Value, json};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
@@ -19,26 +12,19 @@ use tokio::time::timeout;
 use crate::problem::{BUSY, Problem, REFUSED, TOO_SLOW, UNREACHABLE};
 
 /// How ClickHouse is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ClickHouseAccess {
-    /// `http://host:8123` or `https://host:8443`.
+    /// With URL, user, password and authorities.
+    pub client: clickhouse::Client,
+    /// Its URL, for what people are told.
     pub url: String,
     /// Database of all views.
     pub database: String,
-    /// User.
-    pub user: String,
-    /// Its password; empty: none.
-    pub password: Secret,
-    /// PEM file of the authorities to trust; `None`: those of the system.
-    pub ca_file: Option<PathBuf>,
 }
 
 /// The reader cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReaderError {
-    /// No use without authorities.
-    #[error("clickhouse.ca_file: no certificate authority can be read: {0}")]
-    Authorities(String),
     /// It stands in the text of questions.
     #[error("clickhouse.database = {0:?}: expected 1 to 64 letters, digits and _")]
     Database(String),
@@ -52,9 +38,8 @@ const TURN: Duration = Duration::from_secs(4);
 const WORK_SECONDS: &str = "8";
 /// The same and the way there and back.
 const ANSWER: Duration = Duration::from_secs(10);
-const CONNECT: Duration = Duration::from_secs(2);
-/// Below the 3 s after which ClickHouse closes an idle connection.
-const IDLE: Duration = Duration::from_secs(2);
+/// How long the client of a reader may take to connect.
+pub const CONNECT: Duration = Duration::from_secs(2);
 /// Rows of one answer; every question asks for less.
 const MAX_ROWS: &str = "5000";
 const MAX_BYTES: usize = 16 << 20;
@@ -130,10 +115,10 @@ impl Reader {
         if database.is_empty() || database.len() > 64 || !database.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             return Err(ReaderError::Database(database));
         }
-        let mut client = http_client(access)?
-            .with_url(&access.url)
+        let client = access
+            .client
+            .clone()
             .with_database(&database)
-            .with_user(&access.user)
             .with_product_info("cost-rhythm-console", env!("CARGO_PKG_VERSION"))
             .with_setting("readonly", "2")
             .with_setting("max_execution_time", WORK_SECONDS)
@@ -143,9 +128,6 @@ impl Reader {
             .with_setting("wait_end_of_query", "1")
             .with_setting("date_time_output_format", "iso")
             .with_setting("output_format_json_quote_64bit_integers", "0");
-        if !access.password.is_empty() {
-            client = client.with_password(access.password.reveal());
-        }
         Ok(Reader { client, url: access.url.clone(), database, turns: Arc::new(Semaphore::new(MAX_AT_ONCE)), recent: Arc::default() })
     }
 
@@ -230,37 +212,4 @@ impl Reader {
         }
         Problem::new(REFUSED, text.clone(), "the text has ClickHouse's reason: rights of clickhouse.username, or tables of another version")
     }
-}
-
-fn http_client(access: &ClickHouseAccess) -> Result<clickhouse::Client, ReaderError> {
-    let mut connector = HttpConnector::new();
-    connector.enforce_http(false);
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(CONNECT));
-    let https = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls(access)?).https_or_http().enable_http1();
-    let client = HttpClient::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(https.wrap_connector(connector));
-    Ok(clickhouse::Client::with_http_client(client))
-}
-
-fn tls(access: &ClickHouseAccess) -> Result<rustls::ClientConfig, ReaderError> {
-    use hyper_rustls::ConfigBuilderExt as _;
-    let fault = |error: &dyn std::fmt::Display| ReaderError::Authorities(error.to_string());
-    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| fault(&error))?;
-    let mut trusted = rustls::RootCertStore::empty();
-    match &access.ca_file {
-        Some(path) => {
-            for certificate in CertificateDer::pem_file_iter(path).map_err(|error| fault(&error))? {
-                let certificate = certificate.map_err(|error| fault(&error))?;
-                trusted.add(certificate).map_err(|error| fault(&error))?;
-            }
-        }
-        None if access.url.starts_with("https://") => {
-            return Ok(builder.with_native_roots().map_err(|error| fault(&error))?.with_no_client_auth());
-        }
-        // Never used: a machine without authorities can still speak plain HTTP.
-        None => {}
-    }
-    Ok(builder.with_root_certificates(trusted).with_no_client_auth())
 }

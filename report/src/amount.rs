@@ -63,15 +63,8 @@ impl Amount {
 
     /// Divided by a count, rounded half to even to 18 decimals; `None` by zero.
     pub fn per(self, count: u64) -> Option<Amount> {
-        let (units, count) = (self.0.units(), i128::from(count));
-        if count == 0 {
-            return None;
-        }
-        let (mut whole, rest) = (units.div_euclid(count), units.rem_euclid(count));
-        if rest * 2 > count || (rest * 2 == count && whole % 2 != 0) {
-            whole += 1;
-        }
-        Some(Amount(Money::from_units(whole)))
+        let count = i64::try_from(count).ok()?;
+        self.0.checked_div(Money::from_whole(count)).map(Amount)
     }
 
     /// `part / all` of it, rounded down to 18 decimals; nothing of nothing.

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::bail;
 use clap::Subcommand;
 use rdkafka::message::{Header, Message, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseRecord, Producer};
 
+use super::producing::{replaying, send};
 use super::topic_reader::{headers_of, read_topic};
 use super::{ConfigArg, start_logging};
-use crate::service::{MESSAGE_MAX_BYTES, connect};
+use crate::service::connect;
 
 /// Arguments of `dlq`.
 #[derive(clap::Args)]
@@ -101,11 +101,7 @@ fn replay(config: &ConfigArg, wanted: Option<&str>, dry_run: bool) -> anyhow::Re
     let source = config.kafka.topic(&config.kafka.dead_letters_topic);
     let target = config.kafka.topic(&config.kafka.events_topic);
     let reader = client.clone();
-    let producer: BaseProducer = client
-        .set("enable.idempotence", "true")
-        .set("partitioner", "murmur2_random")
-        .set("message.max.bytes", MESSAGE_MAX_BYTES.to_string())
-        .create()?;
+    let producer = replaying(&mut client)?;
     let mut sent = 0_u64;
     read_topic(&reader, &source, None, &mut |message| {
         let headers = headers_of(message);
@@ -120,15 +116,7 @@ fn replay(config: &ConfigArg, wanted: Option<&str>, dry_run: bool) -> anyhow::Re
         let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&target).headers(kept);
         record.key = message.key();
         record.payload = message.payload();
-        while let Err((error, again)) = producer.send(record) {
-            if error.rdkafka_error_code() != Some(rdkafka::types::RDKafkaErrorCode::QueueFull) {
-                bail!("cannot send to {target:?}: {error}");
-            }
-            producer.poll(Duration::from_millis(50));
-            record = again;
-        }
-        producer.poll(Duration::ZERO);
-        Ok(())
+        send(&producer, record)
     })?;
     producer.flush(Duration::from_secs(60))?;
     println!("{sent} dead letters {} to {target}", if dry_run { "would be sent" } else { "sent" });

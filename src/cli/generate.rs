@@ -13,9 +13,9 @@ use ingest::registry::RegistryClient;
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::types::RDKafkaErrorCode;
 use schemas::Timestamp;
 
+use super::producing::send;
 use super::{ConfigArg, start_logging};
 use crate::service::connect;
 
@@ -196,15 +196,7 @@ impl Sender {
                 message.headers.iter().fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key, value: Some(value) }));
             record = record.headers(headers);
         }
-        while let Err((error, again)) = self.producer.send(record) {
-            if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
-                bail!("cannot send to {:?}: {error}", self.topic);
-            }
-            self.producer.poll(Duration::from_millis(10));
-            record = again;
-        }
-        self.producer.poll(Duration::ZERO);
-        Ok(())
+        send(&self.producer, record)
     }
 
     /// Messages not yet acknowledged.

@@ -8,6 +8,7 @@ mod dlq;
 mod engine;
 mod generate;
 mod prices;
+mod producing;
 mod report;
 mod reprice;
 mod service;

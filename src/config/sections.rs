@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use processor::monitor::{ActionLimits, GateSettings, WatchRules};
+use processor::pricing;
 use schemas::notes::Feedback;
 use schemas::{Dimension, Money, Secret};
 use serde::{Deserialize, Deserializer};
@@ -197,6 +198,15 @@ pub enum Prefer {
     Book,
     /// The amount.
     Reported,
+}
+
+impl From<Prefer> for pricing::Prefer {
+    fn from(prefer: Prefer) -> Self {
+        match prefer {
+            Prefer::Book => pricing::Prefer::Book,
+            Prefer::Reported => pricing::Prefer::Reported,
+        }
+    }
 }
 
 /// `[budgets]`

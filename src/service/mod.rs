@@ -17,7 +17,7 @@ use ingest::kafka::{ConsumerHandle, ConsumerOptions, GroupConsumer};
 use ingest::registry::RegistryState;
 use object_store::ObjectStore;
 use processor::meter::MeterRules;
-use processor::pricing::{Prefer as PricerPrefer, Pricer};
+use processor::pricing::Pricer;
 use rdkafka::ClientConfig;
 use runtime::DriverOptions;
 use runtime::io::{Clock, SystemClock};
@@ -31,7 +31,7 @@ use self::connect::Cluster;
 use self::http::Reported;
 use self::metrics::{Metrics, QueueLevel, Sources, SpendSources};
 use self::partitions::{Partitions, Surroundings};
-use crate::config::{Config, Prefer, Rules};
+use crate::config::{Config, Rules};
 use crate::stages::budget_figures::BudgetFigures;
 use crate::stages::spend_figures::SpendFigures;
 use crate::stages::{MeterFactory, MonitorFactory, StageFactory};
@@ -68,32 +68,30 @@ pub struct Service {
 /// # Errors
 /// A URL or certificate file that cannot be used.
 pub fn clickhouse(config: &Config) -> anyhow::Result<ClickHouse> {
+    ClickHouse::new(clickhouse_options(config)).context("CR-3003")
+}
+
+fn clickhouse_options(config: &Config) -> ClickHouseOptions {
     let c = &config.clickhouse;
-    let ca_file = (!c.ca_file.as_os_str().is_empty()).then(|| config.resolve(&c.ca_file));
-    let options = ClickHouseOptions {
+    ClickHouseOptions {
         url: c.url.clone(),
         database: c.database.clone(),
         user: c.username.clone(),
         password: c.password.clone(),
-        tls_ca_file: ca_file,
+        tls_ca_file: (!c.ca_file.as_os_str().is_empty()).then(|| config.resolve(&c.ca_file)),
         answer_timeout: c.timeout,
         ..ClickHouseOptions::default()
-    };
-    ClickHouse::new(options).context("CR-3003")
+    }
 }
 
 /// The routes of the page and its API.
 fn console(config: &Config, rules: &Rules, reported: &Arc<Reported>) -> anyhow::Result<axum::Router> {
     let c = &config.clickhouse;
     let reported = Arc::clone(reported);
+    let server =
+        ClickHouse::new(ClickHouseOptions { connect_timeout: console::CONNECT, ..clickhouse_options(config) }).context("CR-3003")?;
     let options = ConsoleOptions {
-        clickhouse: ClickHouseAccess {
-            url: c.url.clone(),
-            database: c.database.clone(),
-            user: c.username.clone(),
-            password: c.password.clone(),
-            ca_file: (!c.ca_file.as_os_str().is_empty()).then(|| config.resolve(&c.ca_file)),
-        },
+        clickhouse: ClickHouseAccess { client: server.client().clone(), url: c.url.clone(), database: c.database.clone() },
         time_zone: rules.calendar.zone_name().to_owned(),
         sets: rules.sets.clone(),
         has_usage_events: c.usage_events,
@@ -320,11 +318,7 @@ fn meter_factory(
         max_identities: config.limits.max_identities,
         ..MeterRules::new(rules.sets.clone())
     };
-    let prefer = match config.prices.prefer {
-        Prefer::Book => PricerPrefer::Book,
-        Prefer::Reported => PricerPrefer::Reported,
-    };
-    let pricer = Pricer::new(Arc::new(rules.book.clone()), Arc::new(rules.rates.clone()), prefer);
+    let pricer = Pricer::new(Arc::new(rules.book.clone()), Arc::new(rules.rates.clone()), config.prices.prefer.into());
     Ok(MeterFactory {
         rules_hash: rules.meter_hash(&meter_rules, &pricer),
         rules: meter_rules,

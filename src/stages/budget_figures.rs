@@ -7,10 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use schemas::Timestamp;
+use schemas::grouping::OTHER;
 use schemas::rollup::BudgetRow;
 use schemas::timestamp::HOUR_US;
-
-use super::spend_figures::OTHER;
 
 /// A budget's scope and how far it is used.
 #[derive(Clone, Debug, PartialEq)]

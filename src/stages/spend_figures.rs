@@ -12,18 +12,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use processor::pricing::PricedEvent;
 use schemas::event::Kind;
+use schemas::grouping::OTHER;
+use schemas::timestamp::MINUTE_US;
 use schemas::{Dimension, Event, Money, Timestamp};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Upper bounds of the histogram's buckets, tokens; the last one has none.
 pub const TOKEN_BUCKETS: [u64; 7] = [100, 500, 1000, 2000, 4000, 8000, 16_000];
 /// The kinds of tokens: disjoint, every token is of one.
 pub const TOKEN_KINDS: [&str; 5] = ["uncached_input", "cache_read", "cache_write", "output", "reasoning"];
-/// What the labels of pairs beyond the limit are.
-pub const OTHER: &str = "__other__";
 
 /// Minutes of an hour, whose costs are kept one by one.
 const MINUTES: i64 = 60;
-const MINUTE_US: i64 = 60_000_000;
 /// Pairs that a counter finds without asking; a power of two.
 const REMEMBERED: usize = 512;
 /// Costs of other minutes that a counter keeps before it hands over.
@@ -309,28 +309,9 @@ impl Drop for SpendCounter {
     }
 }
 
-/// Cheap: up to 32 bytes of each name, in pieces that do not wait for one another; what falls together is compared.
+/// What falls together is compared.
 fn hash(provider: &str, model: &str) -> usize {
-    let mixed = pieces(provider).wrapping_add(pieces(model).rotate_left(29));
-    (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48) as usize
-}
-
-/// The first and the last 16 bytes, eight by eight, which overlap in short names.
-fn pieces(text: &str) -> u64 {
-    let bytes = text.as_bytes();
-    let (first, last) = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        _ => return bytes.iter().fold(bytes.len() as u64, |sum, byte| (sum << 8) ^ u64::from(*byte)),
-    };
-    let second = bytes.get(8..).and_then(|rest| rest.first_chunk::<8>()).map_or(0, |chunk| u64::from_le_bytes(*chunk));
-    let before_last = bytes.get(..bytes.len() - 8).and_then(|rest| rest.last_chunk::<8>()).map_or(0, |chunk| u64::from_le_bytes(*chunk));
-    let mixed = [
-        (first, 0xA076_1D64_78BD_642F),
-        (second, 0xE703_7ED1_A0B4_28DB),
-        (before_last, 0x8EBC_6AF0_9C88_C6E3),
-        (last, 0x5899_65CC_7537_4CC3),
-    ];
-    mixed.iter().fold(bytes.len() as u64, |sum, (piece, factor): &(u64, u64)| sum ^ piece.wrapping_mul(*factor).rotate_left(31))
+    (xxh3_64(provider.as_bytes()) ^ xxh3_64(model.as_bytes()).rotate_left(29)) as usize
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use console::{ClickHouseAccess, ConsoleOptions, PartitionHealth, PipelineHealth};
-use schemas::{GroupingSet, Secret};
+use schemas::GroupingSet;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -36,11 +36,9 @@ pub fn options(clickhouse: SocketAddr, database: &str) -> ConsoleOptions {
     let health = PipelineHealth { partitions: vec![partition("meter", 0), partition("monitor", 0)], ..PipelineHealth::default() };
     ConsoleOptions {
         clickhouse: ClickHouseAccess {
+            client: clickhouse::Client::default().with_url(format!("http://{clickhouse}")).with_user("default"),
             url: format!("http://{clickhouse}"),
             database: database.to_owned(),
-            user: "default".to_owned(),
-            password: Secret::default(),
-            ca_file: None,
         },
         time_zone: "UTC".to_owned(),
         sets: GroupingSet::defaults(),

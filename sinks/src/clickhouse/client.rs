@@ -47,6 +47,11 @@ impl ClickHouse {
         Ok(ClickHouse { client, options })
     }
 
+    /// The client below, with user, password and authorities: for readers with settings of their own.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// The database of all tables.
     pub fn database(&self) -> &str {
         &self.options.database

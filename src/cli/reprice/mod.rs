@@ -10,26 +10,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use processor::pricing::{Prefer as PricerPrefer, Pricer};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use processor::pricing::Pricer;
+use rdkafka::producer::{BaseRecord, Producer};
 use report::Reader;
 use report::status::sha256;
 use schemas::Timestamp;
+use schemas::timestamp::HOUR_US;
 use serde_json::json;
 
 use self::correction::{Looked, ScopeSum, event_json, look};
 use self::rows::{Corrected, EventRow};
+use super::producing::{replaying, send};
 use super::status::{reader, write_whole};
 use super::{ConfigArg, io_runtime, start_logging};
-use crate::config::{Config, Prefer, Rules};
-use crate::service::{MESSAGE_MAX_BYTES, clickhouse, connect};
+use crate::config::{Config, Rules};
+use crate::service::{clickhouse, connect};
 
 /// Scopes of one dimension that are printed; the audit entry has all.
 const SHOWN: usize = 15;
 /// The dimensions whose scopes are shown.
 const SCOPES: [&[&str]; 6] = [&["provider", "model"], &["team"], &["environment"], &["project"], &["feature"], &["task_type"]];
 /// Corrections this close to the horizon may be late when they arrive, microseconds.
-const MARGIN_US: i64 = 3_600_000_000;
+const MARGIN_US: i64 = HOUR_US;
 
 /// Arguments of `reprice`.
 #[derive(clap::Args)]
@@ -128,15 +130,11 @@ impl<'a> Reprice<'a> {
     fn new(config: &Config, reader: &'a Reader<'a>, range: (Timestamp, Timestamp)) -> anyhow::Result<Self> {
         let rules = Rules::read(config)?;
         let book_hash = rules.book.content_hash();
-        let prefer = match config.prices.prefer {
-            Prefer::Book => PricerPrefer::Book,
-            Prefer::Reported => PricerPrefer::Reported,
-        };
         let horizon_us = i64::try_from(config.windows.horizon.as_micros()).unwrap_or(i64::MAX);
         let newest = rows::newest(reader)?;
         Ok(Reprice {
             reader,
-            pricer: Pricer::new(Arc::new(rules.book), Arc::new(rules.rates), prefer),
+            pricer: Pricer::new(Arc::new(rules.book), Arc::new(rules.rates), config.prices.prefer.into()),
             book_hash,
             corrected: rows::corrected(reader, range.0)?,
             horizon: Timestamp::from_micros(newest.micros().saturating_sub(horizon_us).saturating_add(MARGIN_US)),
@@ -174,23 +172,10 @@ impl<'a> Reprice<'a> {
     fn send(&self, config: &Config) -> anyhow::Result<Found> {
         let topic = config.kafka.topic(&config.kafka.events_topic);
         let mut client = connect::kafka_client(config)?;
-        let producer: BaseProducer = client
-            .set("enable.idempotence", "true")
-            .set("partitioner", "murmur2_random")
-            .set("message.max.bytes", MESSAGE_MAX_BYTES.to_string())
-            .create()?;
+        let producer = replaying(&mut client)?;
         let found = self.look(&mut |row, correction| {
             let payload = event_json(row, correction, self.book_hash).to_string();
-            let mut record: BaseRecord<'_, str, str> = BaseRecord::to(&topic).key(correction.event_id.as_str()).payload(&payload);
-            while let Err((error, again)) = producer.send(record) {
-                if error.rdkafka_error_code() != Some(rdkafka::types::RDKafkaErrorCode::QueueFull) {
-                    bail!("cannot send to {topic:?}: {error}");
-                }
-                producer.poll(Duration::from_millis(50));
-                record = again;
-            }
-            producer.poll(Duration::ZERO);
-            Ok(())
+            send(&producer, BaseRecord::to(&topic).key(correction.event_id.as_bytes()).payload(payload.as_bytes()))
         })?;
         producer
             .flush(Duration::from_secs(60))

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use report::{Amount, ReadError, Reader, literal};
 use schemas::Timestamp;
+use schemas::timestamp::HOUR_US;
 use serde::Deserialize;
 
 /// Rows of one page.
 const PAGE: usize = 20_000;
-const HOUR_US: i64 = 3_600_000_000;
 
 /// How corrections' ids begin.
 pub(super) const PREFIX: &str = "reprice-";

@@ -1,10 +1,9 @@
 //! The demo as a visitor runs it.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 #[allow(dead_code, unreachable_pub, reason = "it is made for the tests of the page")]
 #[path = "../console/tests/console/devtools.rs"]
 mod devtools;
-#[allow(dead_code, reason = "each test uses some of it")]
 mod support;
 
 use std::collections::BTreeSet;
@@ -89,8 +88,7 @@ fn the_replay_audits_itself_and_the_incident_in_it_is_found_and_resolved_and_cha
     assert!(with.iter().any(|row| row[..2] == ["user-daily", "user_id=u-1404"] && row[3] == "fired"), "{with:#?}");
 
     let begins = hour.to_string();
-    let mut elsewhere =
-        with.symmetric_difference(&without).filter(|row| !TOUCHED.contains(&row[1].as_str()) || row[2] < begins[..10].to_owned());
+    let mut elsewhere = with.symmetric_difference(&without).filter(|row| !TOUCHED.contains(&row[1].as_str()) || *row[2] < begins[..10]);
     assert_eq!(elsewhere.next(), None, "an alert that has nothing to do with the incident");
 }
 

@@ -1,6 +1,6 @@
 //! Rhythm, forecast and recommendation of one budgeted scope, hour by hour: the parts put together as the monitor does
 //! (`processor/src/monitor/watch`), for tests and benches of `detection` alone.
-#![allow(dead_code, reason = "each test uses some of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
 use detection::action::{ActionLimits, GateInputs, GateSettings, Recommendation, recommend};
 use detection::forecast::{Forecast, Forecaster, Period};

@@ -5,6 +5,8 @@
 
 pub mod outcome;
 pub mod proxy;
+#[path = "../../runtime/tests/s3/server.rs"]
+pub mod s3;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -251,6 +253,19 @@ listen = "127.0.0.1:0"
             &site.command("check").args(["--create-topics", "--partitions", "3", "--replication", &replication]).output().unwrap(),
             "check",
         );
+        site
+    }
+
+    /// Another pipeline over the same events, with everything else of its own.
+    pub fn beside(&self, name: &str, kafka: &Kafka, engine: &Engine) -> Self {
+        let site = Site::new(&self.directory, name, kafka, engine, "");
+        let own = &site.prefix;
+        let names = format!(
+            "topic_prefix = \"\"\nevents_topic = \"{}usage-events\"\npartials_topic = \"{own}rollup-partials\"\ndead_letters_topic = \"{own}usage-events-dlq\"\nalerts_topic = \"{own}cost-alerts\"",
+            self.prefix
+        );
+        let text = std::fs::read_to_string(&site.config).unwrap();
+        std::fs::write(&site.config, text.replace(&format!("topic_prefix = \"{own}\""), &names)).unwrap();
         site
     }
 

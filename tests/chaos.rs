@@ -257,24 +257,22 @@ impl Chaos<'_> {
     }
 }
 
-/// For the state in the bucket at this address. Its server asks for no signatures.
+/// For the state in the bucket at this address.
 fn bucket_settings(address: SocketAddr) -> String {
     format!(
-        "url = \"s3://state/chaos\"\nproperties = {{ aws_endpoint = \"http://{address}\", aws_allow_http = \"true\", aws_region = \"us-east-1\", aws_skip_signature = \"true\" }}"
+        "url = \"s3://state/chaos\"\nproperties = {{ aws_endpoint = \"http://{address}\", aws_allow_http = \"true\", aws_region = \"us-east-1\" }}"
     )
 }
 
 /// A pipeline over three brokers, its state on a disk of its own, the engine behind the proxy, nearly all identities in runs.
 fn rough_site(directory: &Path, kafka: &Kafka, engine: &Engine, network: &Proxy, state: &State) -> Site {
-    let site = Site::new(directory, "chaos", kafka, engine, "");
-    let text = std::fs::read_to_string(&site.config).unwrap();
-    let text = text.replace("[kafka]", &format!("[kafka]\nsession_timeout = \"{}s\"", SESSION_TIMEOUT.as_secs()));
-    let text = text.replace(&engine.port.to_string(), &network.address.port().to_string());
-    let text = match state {
-        State::Disk { .. } => text,
-        State::Bucket { network, .. } => text.replace("url = \"state-chaos\"", &bucket_settings(network.address)),
-    };
-    std::fs::write(&site.config, text + "[run]\nshutdown_grace = \"5s\"\n[limits]\nrecent_identities = 1000\n").unwrap();
+    let mut site = Site::new(directory, "chaos", kafka, engine, "[run]\nshutdown_grace = \"5s\"\n[limits]\nrecent_identities = 1000\n");
+    site.amend("[kafka]", &format!("[kafka]\nsession_timeout = \"{}s\"", SESSION_TIMEOUT.as_secs()));
+    site.amend(&engine.port.to_string(), &network.address.port().to_string());
+    if let State::Bucket { network, .. } = state {
+        site.amend("url = \"state-chaos\"", &bucket_settings(network.address));
+        site.environment = vec![("AWS_ACCESS_KEY_ID", "tests"), ("AWS_SECRET_ACCESS_KEY", "tests")];
+    }
     site
 }
 

@@ -23,6 +23,7 @@ fn partitions_that_are_added_under_load_are_counted_as_any_other() {
     let kafka = Kafka::start_without_registry(directory.path());
     let engine = Engine::start(directory.path());
     let site = Site::new(directory.path(), "grow", &kafka, &engine, "");
+    site.amend("[kafka]", "[kafka]\nproperties = { \"topic.metadata.refresh.interval.ms\" = \"3000\" }");
     let count = EVENTS.to_string();
     // Two producers: one from before the change, which finds the new partitions out by itself, late or never; one from after it.
     let load = |seed: &'static str| {

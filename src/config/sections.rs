@@ -27,6 +27,8 @@ pub struct Config {
     pub prices: PricesConfig,
     /// Budgets.
     pub budgets: BudgetsConfig,
+    /// Which alerts are sent.
+    pub alerts: AlertsConfig,
     /// What people know.
     pub notes: NotesConfig,
     /// What is unusual.
@@ -215,6 +217,29 @@ impl From<Prefer> for pricing::Prefer {
 pub struct BudgetsConfig {
     /// Budget files.
     pub files: Vec<PathBuf>,
+}
+
+/// `[alerts]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertsConfig {
+    /// What becomes of alerts about the past.
+    pub historical: Historical,
+    /// An alert is about the past when it and its period were over for so long when it arose.
+    #[serde(deserialize_with = "duration")]
+    pub historical_after: Duration,
+}
+
+/// What becomes of alerts about the past, which a backfill brings forth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Historical {
+    /// They are rows in ClickHouse, and not sent.
+    Silence,
+    /// They are sent, marked as such.
+    Mark,
+    /// They are sent as any other.
+    Tell,
 }
 
 /// `[notes]`

@@ -206,6 +206,8 @@ pub struct Site {
     pub prefix: String,
     pub database: String,
     pub brokers: String,
+    /// Variables that its programs are given.
+    pub environment: Vec<(&'static str, &'static str)>,
     url: String,
     directory: PathBuf,
 }
@@ -231,6 +233,8 @@ snapshot_interval = "700ms"
 files = ["budgets/llm_platform.toml", "budgets/saas_krw.toml", "budgets/cloud_platform.toml"]
 [watch]
 min_amount = "0.001"
+[alerts]
+historical = "tell"
 [http]
 listen = "127.0.0.1:0"
 {more}
@@ -245,6 +249,7 @@ listen = "127.0.0.1:0"
             prefix: format!("{name}-"),
             database: name.to_owned(),
             brokers: kafka.brokers.clone(),
+            environment: Vec::new(),
             url,
             directory: directory.to_owned(),
         };
@@ -264,14 +269,20 @@ listen = "127.0.0.1:0"
             "topic_prefix = \"\"\nevents_topic = \"{}usage-events\"\npartials_topic = \"{own}rollup-partials\"\ndead_letters_topic = \"{own}usage-events-dlq\"\nalerts_topic = \"{own}cost-alerts\"",
             self.prefix
         );
-        let text = std::fs::read_to_string(&site.config).unwrap();
-        std::fs::write(&site.config, text.replace(&format!("topic_prefix = \"{own}\""), &names)).unwrap();
+        site.amend(&format!("topic_prefix = \"{own}\""), &names);
         site
+    }
+
+    /// Replaces a part of the configuration, which must be there.
+    pub fn amend(&self, part: &str, by: &str) {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        assert!(text.contains(part), "{part}: {text}");
+        std::fs::write(&self.config, text.replace(part, by)).unwrap();
     }
 
     pub fn command(&self, name: &str) -> Command {
         let mut command = Command::new(PROGRAM);
-        command.args([name, "--config", self.config.to_str().unwrap()]);
+        command.args([name, "--config", self.config.to_str().unwrap()]).envs(self.environment.iter().copied());
         command
     }
 

@@ -365,6 +365,7 @@ async fn what_grows_is_kept_for_a_time_and_days_and_months_for_ever() {
         ("budget_rows", 3660),
         ("alert_rows", 3660),
         ("rhythm_rows", 3660),
+        ("anomaly_rows", 3660),
         ("pace_rows", 3660),
         ("rollups", 1100),
     ] {
@@ -456,6 +457,9 @@ async fn every_query_of_the_page_runs_and_every_column_is_on_it() {
         "scopes",
         "budgets",
         "budget_forecast",
+        "budget_pace",
+        "incidents",
+        "anomalies",
         "exchange_rates",
         "business_time",
         "rhythm",

@@ -138,6 +138,13 @@ fn a_row_that_is_named_twice_is_refused() {
     assert!(refused.to_string().contains("named twice"), "{refused}");
 }
 
+/// Found by fuzzing: it closed hours beyond all time, and the state could not be restored.
+#[test]
+fn a_block_that_closes_what_is_beyond_all_events_is_refused() {
+    let mut monitor = Monitor::new(rules(""), 0);
+    assert!(monitor.apply(0, &bytes_of(include_str!("found/closed_beyond_time.hex"))).is_err());
+}
+
 #[test]
 fn what_was_not_flushed_is_flushed_after_the_restart() {
     let bench = busy("");

@@ -7,7 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
-use report::periodic::{Period, PeriodKind, ReportQuestion, SetView, Share, html, markdown, read};
+use report::SetView;
+use report::periodic::{Period, PeriodKind, ReportQuestion, Share, html, markdown, read};
+use schemas::Currency;
 
 use super::status::{reader, write_whole};
 use super::{ConfigArg, io_runtime, start_logging};
@@ -25,6 +27,9 @@ pub(super) struct ReportArgs {
     /// A day of the period (2026-11-22), in the business time zone; without it, the last period that is over
     #[arg(long, value_name = "DATE")]
     date: Option<jiff::civil::Date>,
+    /// Of all amounts, by the dated rates (KRW, EUR, ...)
+    #[arg(long, value_name = "CODE", default_value_t = Currency::USD)]
+    currency: Currency,
     /// How it is written
     #[arg(long, value_enum, default_value_t = Format::Markdown)]
     format: Format,
@@ -71,11 +76,10 @@ pub(super) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
 
 fn question(config: &Config, args: &ReportArgs) -> anyhow::Result<ReportQuestion> {
     let rules = Rules::read(config)?;
-    let views = config.grouping_sets().into_iter().filter(|set| set.is_published() && set.filter.is_empty());
-    let views = views.map(|set| SetView { key: set.key.iter().map(|dimension| dimension.name()).collect(), name: set.name });
     Ok(ReportQuestion {
         period: period(config, args)?,
-        sets: views.collect(),
+        currency: args.currency,
+        sets: set_views(config),
         usage_events: config.clickhouse.usage_events,
         tags: config.report.tags.clone(),
         shares: shares(config)?,
@@ -86,18 +90,32 @@ fn question(config: &Config, args: &ReportArgs) -> anyhow::Result<ReportQuestion
     })
 }
 
+/// The configured grouping sets that count everything and have views.
+pub(super) fn set_views(config: &Config) -> Vec<SetView> {
+    let sets = config.grouping_sets().into_iter().filter(|set| set.is_published() && set.filter.is_empty());
+    sets.map(|set| SetView { key: set.key.iter().map(|dimension| dimension.name()).collect(), name: set.name }).collect()
+}
+
 fn period(config: &Config, args: &ReportArgs) -> anyhow::Result<Period> {
     let kind = match args.period {
         Length::Daily => PeriodKind::Daily,
         Length::Weekly => PeriodKind::Weekly,
         Length::Monthly => PeriodKind::Monthly,
     };
+    period_of(config, kind, args.date, "--date")
+}
+
+/// The period that holds a date, or the last one that is over.
+///
+/// # Errors
+/// CR-3003: names the time zone and the argument.
+pub(super) fn period_of(config: &Config, kind: PeriodKind, date: Option<jiff::civil::Date>, argument: &str) -> anyhow::Result<Period> {
     let zone = &config.windows.time_zone;
-    let found = match args.date {
+    let found = match date {
         Some(date) => Period::holding(kind, date, zone),
         None => TimeZone::get(zone).and_then(|found| Period::before(kind, jiff::Timestamp::now().to_zoned(found).date(), zone)),
     };
-    found.with_context(|| format!("CR-3003: windows.time_zone = {zone:?}, or --date is beyond the calendar"))
+    found.with_context(|| format!("CR-3003: windows.time_zone = {zone:?}, or {argument} is beyond the calendar"))
 }
 
 fn shares(config: &Config) -> anyhow::Result<Vec<Share>> {

@@ -189,8 +189,8 @@ fn of_budget(found: &BudgetUse) -> Option<Advice> {
     }
     let text = format!(
         "{} of {} {} were used in {} periods with spend. Lower it, or plan the rest for something else.",
-        found.spent.short(),
-        found.limit.short(),
+        found.spent.short_in(&found.currency),
+        found.limit.short_in(&found.currency),
         found.currency,
         found.periods
     );

@@ -9,7 +9,7 @@
 //! | `advice`, `models` | recommendations with the money they are about |
 //! | `markdown`, `html`, `plot` | for people; JSON is the report itself |
 //!
-//! Amounts are US dollars. Sums are ClickHouse's over exact decimals; quotients are rounded once, half to even, to 18 decimals.
+//! Amounts are in the currency asked for, of recommendations in US dollars. Sums are ClickHouse's over exact decimals; quotients are rounded once, half to even, to 18 decimals.
 
 mod advice;
 mod allocation;
@@ -26,7 +26,7 @@ pub use allocation::{Allocation, Share};
 pub use html::html;
 pub use markdown::markdown;
 pub use period::{Period, PeriodKind};
-pub use question::{ReportQuestion, SetView};
+pub use question::ReportQuestion;
 pub use read::read;
 
 use serde::{Deserialize, Serialize};
@@ -44,8 +44,8 @@ pub struct Report {
     pub generated_at: String,
     /// Database that was asked.
     pub database: String,
-    /// Of all amounts.
-    pub currency: &'static str,
+    /// Of all amounts but those of recommendations, which say their own.
+    pub currency: String,
     /// What it is about.
     pub period: Period,
     /// All spend of the period.
@@ -79,7 +79,7 @@ pub struct Line {
     pub errors: u64,
     /// Events whose cost is not known.
     pub unpriced_events: u64,
-    /// US dollars.
+    /// In the report's currency.
     pub cost: Amount,
     /// Of the period before.
     pub previous_cost: Amount,
@@ -131,7 +131,7 @@ pub struct Slot {
     pub name: String,
     /// Calls.
     pub calls: u64,
-    /// US dollars.
+    /// In the report's currency.
     pub cost: Amount,
 }
 

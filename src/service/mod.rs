@@ -22,7 +22,10 @@ use rdkafka::ClientConfig;
 use runtime::DriverOptions;
 use runtime::io::{Clock, SystemClock};
 use schemas::Timestamp;
-use sinks::clickhouse::{ClickHouse, ClickHouseHandle, ClickHouseOptions, ClickHouseSink, Fault, SinkOptions, SinkState};
+use schemas::budget::Budget;
+use sinks::clickhouse::{
+    BudgetDefinition, ClickHouse, ClickHouseError, ClickHouseHandle, ClickHouseOptions, ClickHouseSink, Fault, SinkOptions, SinkState,
+};
 use sinks::kafka::{OutTopics, Producer, ProducerOptions};
 use sinks::metrics::SinkMetrics;
 use tokio::runtime::Handle;
@@ -104,11 +107,7 @@ fn console(config: &Config, rules: &Rules, reported: &Arc<Reported>) -> anyhow::
 /// Makes or updates the tables; waits for a server that is away, as the running service does.
 async fn make_tables(server: &ClickHouse, rules: &Rules, url: &str) -> anyhow::Result<()> {
     loop {
-        let made = match server.migrate(&rules.sets).await {
-            Ok(_) => server.publish_rates(&rules.rates, rules.calendar.zone_name()).await,
-            Err(error) => Err(error),
-        };
-        let Err(error) = made else { return Ok(()) };
+        let Err(error) = make_tables_once(server, rules).await else { return Ok(()) };
         let is_passing = error.fault() == Fault::Passing;
         let error = anyhow::Error::new(error).context(format!("CR-3201: clickhouse.url = {url:?}: the tables cannot be made"));
         if !is_passing {
@@ -117,6 +116,17 @@ async fn make_tables(server: &ClickHouse, rules: &Rules, url: &str) -> anyhow::R
         tracing::warn!("{error:#}; trying again every {} s until it answers", TABLES_RETRY.as_secs());
         tokio::time::sleep(TABLES_RETRY).await;
     }
+}
+
+async fn make_tables_once(server: &ClickHouse, rules: &Rules) -> Result<(), ClickHouseError> {
+    server.migrate(&rules.sets).await?;
+    server.publish_rates(&rules.rates, rules.calendar.zone_name()).await?;
+    let definition = |budget: &Budget| BudgetDefinition {
+        budget: budget.name.clone(),
+        set: budget.grouping_set(&rules.sets).name,
+        is_rolling: budget.window.is_rolling(),
+    };
+    server.publish_budgets(&rules.budgets.iter().map(definition).collect::<Vec<_>>()).await
 }
 
 impl Service {

@@ -11,10 +11,11 @@ use report::periodic::PeriodKind;
 use report::scenario::{MOST_MONTHS, OutlookQuestion, markdown, read, terminal};
 use schemas::{Currency, Money};
 
-use super::report::{period_of, set_views};
+use super::report::period_of;
 use super::status::{reader, write_whole};
 use super::{ConfigArg, io_runtime, start_logging};
 use crate::service::clickhouse;
+use crate::service::report_question::set_views;
 
 /// Arguments of `scenario`.
 #[derive(clap::Args)]

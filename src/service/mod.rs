@@ -4,6 +4,8 @@ pub mod connect;
 pub mod http;
 pub mod metrics;
 pub mod partitions;
+pub mod report_question;
+pub mod report_sender;
 pub mod signals;
 pub mod topics;
 
@@ -34,6 +36,7 @@ use self::connect::Cluster;
 use self::http::Reported;
 use self::metrics::{Metrics, QueueLevel, Sources, SpendSources};
 use self::partitions::{Partitions, Surroundings};
+use self::report_sender::{ReportSender, SenderParts};
 use crate::config::{Config, Rules};
 use crate::stages::budget_figures::BudgetFigures;
 use crate::stages::spend_figures::SpendFigures;
@@ -44,6 +47,9 @@ pub const MESSAGE_MAX_BYTES: u32 = 10_485_760;
 
 /// Between two attempts to make the tables while ClickHouse is away.
 const TABLES_RETRY: Duration = Duration::from_secs(5);
+
+/// A report that is being made or sent at the end may take so long; the next start does it else.
+const REPORTS_END_WITHIN: Duration = Duration::from_secs(2);
 
 /// Which part of the pipeline this process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -61,6 +67,7 @@ pub struct Service {
     stages: Vec<(ConsumerHandle, Partitions)>,
     producer: Producer,
     tables: ClickHouseHandle,
+    reports: Option<ReportSender>,
     grace: Duration,
     /// Where health and metrics are served.
     pub http: std::net::SocketAddr,
@@ -169,7 +176,7 @@ impl Service {
             budgets: BudgetFigures::new(config.metrics.max_budget_scopes, rolling),
             now: || Timestamp::from_millis(jiff::Timestamp::now().as_millisecond()),
         };
-        let mut stages = Vec::new();
+        let (mut stages, mut monitors) = (Vec::new(), None);
         if choice != StageChoice::Monitor {
             let factory = meter_factory(config, &rules, decoder, shared.cluster.shards, spend.spend.clone())?;
             stages.push(shared.start(config, Box::new(factory), &config.kafka.events_topic, shared.cluster.inputs)?);
@@ -177,7 +184,9 @@ impl Service {
         if choice != StageChoice::Meter {
             let factory = MonitorFactory::new(config, &rules).noting(spend.budgets.clone());
             stages.push(shared.start(config, Box::new(factory), &config.kafka.partials_topic, shared.cluster.shards)?);
+            monitors = stages.last().map(|(_, partitions)| partitions.clone());
         }
+        let reports = monitors.map(|monitors| ReportSender::start(shared.sender_parts(config, monitors)?)).transpose()?.flatten();
         let watched = tables.clone();
         let owners: Vec<Partitions> = stages.iter().map(|(_, partitions)| partitions.clone()).collect();
         let sources = Sources {
@@ -210,7 +219,7 @@ impl Service {
             format!("CR-3202: http.listen = {}: another process listens there, or the address is not of this machine", config.http.listen)
         })?;
         tracing::info!(%http, "serving the page, its API below /api/v1/, /healthz /readyz /metrics");
-        Ok(Service { stages, producer, tables, grace: config.run.shutdown_grace, http })
+        Ok(Service { stages, producer, tables, reports, grace: config.run.shutdown_grace, http })
     }
 
     /// The stages' partitions.
@@ -228,6 +237,9 @@ impl Service {
     pub fn stop(self, handle: &Handle) {
         let deadline = Instant::now() + self.grace;
         let left = move || deadline.saturating_duration_since(Instant::now());
+        if let Some(reports) = self.reports {
+            reports.stop(left().min(REPORTS_END_WITHIN));
+        }
         // Both at once: they finish side by side, within one deadline.
         let closing: Vec<_> = self
             .stages
@@ -271,6 +283,18 @@ struct Shared {
 }
 
 impl Shared {
+    fn sender_parts(&self, config: &Config, monitors: Partitions) -> anyhow::Result<SenderParts> {
+        Ok(SenderParts {
+            config: config.clone(),
+            server: clickhouse(config)?,
+            store: Arc::clone(&self.store),
+            producer: self.producer.clone(),
+            topics: self.topics.clone(),
+            monitors,
+            handle: self.handle.clone(),
+        })
+    }
+
     fn start(
         &self,
         config: &Config,

@@ -7,12 +7,14 @@
 //! | `read` | the questions to ClickHouse |
 //! | `allocation` | spend that names no team, divided by configured shares |
 //! | `advice`, `models` | recommendations with the money they are about |
+//! | `event` | a report on the topic of alerts |
 //! | `markdown`, `html`, `plot` | for people; JSON is the report itself |
 //!
 //! Amounts are in the currency asked for, of recommendations in US dollars. Sums are ClickHouse's over exact decimals; quotients are rounded once, half to even, to 18 decimals.
 
 mod advice;
 mod allocation;
+mod event;
 mod html;
 mod markdown;
 mod models;
@@ -23,12 +25,14 @@ mod read;
 
 pub use advice::{Advice, Saving};
 pub use allocation::{Allocation, Share};
+pub use event::{EventSubject, MOST_EVENT_BYTES, REPORT_EVENT_TYPE, TextFormat, is_final};
 pub use html::html;
 pub use markdown::markdown;
 pub use period::{Period, PeriodKind};
 pub use question::ReportQuestion;
 pub use read::read;
 
+use markdown::change;
 use serde::{Deserialize, Serialize};
 
 use crate::Amount;

@@ -223,6 +223,18 @@ fn reports_of_fixed_events_are_what_they_were_and_equal_a_recount_of_the_events(
     assert!(stand.report(&["--period", "monthly", "--date", "2026-11-01"]).contains(&sum("sum(cost)", "1")));
     assert!(stand.report(&["--period", "daily"]).contains("# Spend 20"));
 
+    // Calls that name the beginning of their prompt, 2 minutes apart, after every tenth an hour of rest; another beginning is never repeated.
+    let insert = "INSERT INTO usage_event_rows (topic, `partition`, `offset`, event_id, source, occurred_at, kind, provider, model, uncached_input_tokens, cost, cost_status, attributes)
+        SELECT 'usage-events', 0, 10000 + number, toString(number), 'test', toDateTime64('2026-12-10 00:00:00', 6, 'UTC') + toIntervalMinute(number * 2 + intDiv(number, 10) * 60), 'llm', 'openai', 'gpt-4',
+            if(number = 1, 700, 3000), 0.09, 'priced', map('prefix_hash', if(number = 99, 'rare', 'system'), 'prefix_tokens', '2000') FROM numbers(100)";
+    stand.runtime.block_on(stand.server.execute(insert)).unwrap();
+    let day: serde_json::Value =
+        serde_json::from_str(&stand.report(&["--period", "daily", "--date", "2026-12-10", "--format", "json"])).unwrap();
+    let advice = day["advice"].as_array().unwrap().iter().find(|advice| advice["kind"] == "cacheable_repeats").unwrap();
+    // 99 calls, of them 10 after a rest; 89 repeats of 2000 tokens but one of 700 that were uncached: 176,700 x (30 - 15) USD per million.
+    assert_eq!((&advice["about"], &advice["saving"]), (&"openai / gpt-4, prefix system".into(), &"2.6505".into()));
+    assert!(advice["text"].as_str().unwrap().starts_with("89 of 99 calls") && !day["notes"].to_string().contains("prefix_hash"), "{day}");
+
     let file = stand.config.with_file_name("report.html");
     stand.report(&["--period", "weekly", "--date", "2026-11-26", "--format", "html", "--out", file.to_str().unwrap()]);
     let html = std::fs::read_to_string(file).unwrap();

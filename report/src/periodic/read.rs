@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemas::Currency;
 use serde::Deserialize;
 
-use super::advice::{self, BudgetUse, CacheUse, ProviderDays};
+use super::advice::{self, BudgetUse, CacheUse, PrefixUse, ProviderDays};
 use super::allocation::allocate;
 use super::models::{self, TaskModel};
 use super::{Allocation, Breakdown, Kpis, Line, Period, Report, ReportQuestion, Slot};
@@ -309,10 +309,37 @@ impl Asked<'_> {
         } else {
             notes.push("No comparison of models on the same task: it needs rows per event (clickhouse.usage_events).".to_owned());
         }
-        notes.push(
-            "Which calls repeat the same prompt is not known: events carry no prompts. What caches could save is a bound.".to_owned(),
-        );
+        let prefixes = if self.question.usage_events { self.prefixes()? } else { Vec::new() };
+        findings.repeats = models::repeated(&prefixes, &self.question.book, self.period().end_s);
+        if prefixes.is_empty() {
+            notes.push(
+                "Which calls repeat the beginning of a prompt is not known: no event names it (attributes prefix_hash, prefix_tokens). What caches could save is a bound."
+                    .to_owned(),
+            );
+        }
         Ok(findings)
+    }
+
+    /// Calls that name the beginning of their prompt, by that. A call repeats it if the last one that named it was so short before that a cache still held it.
+    fn prefixes(&self) -> Result<Vec<PrefixUse>, ReadError> {
+        let minutes = advice::CACHE_MINUTES;
+        self.reader.rows(
+            "prefixes",
+            &format!(
+                "SELECT p.provider AS provider, p.model AS model, p.prefix AS prefix, toUInt64(count()) AS calls, toUInt64(countIf(p.is_repeat)) AS repeats,
+                    toInt64(sumIf(p.tokens, p.is_repeat)) AS repeated_tokens, toInt64(sumIf(p.tokens, NOT p.is_repeat)) AS written_tokens
+                FROM (
+                    SELECT v.provider AS provider, v.model AS model, v.attributes['prefix_hash'] AS prefix,
+                        greatest(toInt64(0), least(toInt64OrZero(v.attributes['prefix_tokens']), v.uncached_input_tokens)) AS tokens,
+                        v.occurred_at <= lagInFrame(v.occurred_at, 1, toDateTime64(0, 6, 'UTC')) OVER (
+                            PARTITION BY v.provider, v.model, prefix ORDER BY v.occurred_at ROWS BETWEEN 1 PRECEDING AND CURRENT ROW
+                        ) + INTERVAL {minutes} MINUTE AS is_repeat
+                    FROM usage_events AS v
+                    WHERE {} AND v.kind = 'llm' AND v.cost_status = 'priced' AND v.tier IN ('', 'standard') AND prefix != ''
+                ) AS p GROUP BY provider, model, prefix ORDER BY repeated_tokens DESC, provider, model, prefix LIMIT 200 {WHOLE_NUMBERS}",
+                self.events_within()
+            ),
+        )
     }
 
     fn task_models(&self) -> Result<Vec<TaskModel>, ReadError> {

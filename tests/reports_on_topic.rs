@@ -70,7 +70,7 @@ impl Stand {
     fn config(&self, schedule: &str) -> PathBuf {
         let file = self.directory.path().join("config.toml");
         let text = format!(
-            "[kafka]\nbrokers = \"{}\"\n[clickhouse]\nurl = \"{}\"\n[state]\nurl = \"state\"\n[http]\nlisten = \"127.0.0.1:0\"\n[windows]\ntime_zone = \"{ZONE}\"\n[report]\nschedule = [{schedule}]\n",
+            "[kafka]\nbrokers = \"{}\"\nsession_timeout = \"6s\"\n[clickhouse]\nurl = \"{}\"\n[state]\nurl = \"state\"\n[http]\nlisten = \"127.0.0.1:0\"\n[run]\nshutdown_grace = \"4s\"\n[windows]\ntime_zone = \"{ZONE}\"\n[report]\nschedule = [{schedule}]\n",
             self.broker.brokers(),
             self.url()
         );
@@ -79,14 +79,25 @@ impl Stand {
     }
 
     fn run(&self, config: &Path, instance: &str) -> Process {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.directory.path().join("run.log")).unwrap();
+        let log = std::fs::File::create(self.directory.path().join(format!("{instance}.log"))).unwrap();
         let mut command = Command::new(support::PROGRAM);
-        command.args(["run", "--config", config.to_str().unwrap()]).env("COST_RHYTHM__KAFKA__INSTANCE", instance);
+        command.args(["run", "--config", config.to_str().unwrap()]);
         Process(command.stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.directory.path().join("run.log")).unwrap_or_default()
+    fn log(&self, instance: &str) -> String {
+        std::fs::read_to_string(self.directory.path().join(format!("{instance}.log"))).unwrap_or_default()
+    }
+
+    /// Waits until an instance owns what makes it the sender.
+    fn await_sender(&self, instance: &str) {
+        support::await_true(Duration::from_secs(90), &format!("{instance} owns partition 0: {}", self.log(instance)), || {
+            let log = self.log(instance);
+            let Some(address) = log.split("http=").nth(1).and_then(|rest| rest.split_whitespace().next()) else { return false };
+            let output = Command::new("curl").args(["--silent", &format!("http://{address}/metrics")]).output().unwrap();
+            let metrics = String::from_utf8_lossy(&output.stdout).into_owned();
+            metrics.lines().any(|line| line.contains("lag_messages") && line.contains("stage=\"monitor\"") && line.contains("partition=\"0\""))
+        });
     }
 
     /// Everything on the topic of alerts.
@@ -120,7 +131,7 @@ impl Stand {
             if records.len() >= count {
                 return records;
             }
-            assert!(begun.elapsed() < Duration::from_secs(90), "{} of {count} records; {}", records.len(), self.log());
+            assert!(begun.elapsed() < Duration::from_secs(90), "{} of {count} records in {:?}", records.len(), self.directory.path());
             std::thread::sleep(Duration::from_millis(300));
         }
     }
@@ -180,11 +191,12 @@ fn a_day_that_is_over_is_reported_once_by_whichever_instance_and_after_every_res
     // More spend, another owner, a restart: what was reported stays as it was.
     stand.execute(&spend(start_s + 1, true, 2));
     one.kill();
+    stand.await_sender("two");
     std::thread::sleep(A_FEW_LOOKS);
     assert_eq!(stand.records(), records, "the other instance sends nothing more");
     two.kill();
     let three = stand.run(&config, "three");
-    support::await_true(Duration::from_secs(60), "it reads its partitions", || stand.log().matches("serving the page").count() == 3);
+    stand.await_sender("three");
     std::thread::sleep(A_FEW_LOOKS);
     assert_eq!(stand.records(), records, "the next start sends nothing more");
     three.kill();
@@ -197,7 +209,7 @@ fn a_day_that_is_over_is_reported_once_by_whichever_instance_and_after_every_res
     let four = stand.run(&config, "four");
     let again = stand.await_records(4);
     assert_eq!((&again[2], &again[3]), (dollars, won));
-    assert_eq!(four.end(Duration::from_secs(30)).code(), Some(0), "{}", stand.log());
+    assert_eq!(four.end(Duration::from_secs(30)).code(), Some(0), "{}", stand.log("four"));
 }
 
 #[test]
@@ -207,7 +219,7 @@ fn a_day_whose_windows_are_open_is_waited_for_until_the_configured_time() {
     stand.execute(&spend(start_s, false, 1));
     let config = stand.config(r#"{ period = "daily", after = "36500d" }"#);
     let running = stand.run(&config, "one");
-    support::await_true(Duration::from_secs(60), "it runs", || stand.log().contains("serving the page"));
+    stand.await_sender("one");
     std::thread::sleep(A_FEW_LOOKS);
     assert_eq!(stand.records(), [], "its windows are open");
     stand.execute(&spend(start_s, true, 2));

@@ -711,7 +711,7 @@ def plant_rhythm(server, end):
     server.ask(f"""INSERT INTO {server.database}.rhythm_rows SELECT s, toDateTime({end} - 3600 * number), toDecimal64(number, 6) / 7, toDecimal64(number, 6) / 9, 1 / (1 + number % 7), 1 / (2 + number % 5), 1 / (3 + number % 3),
         ['RESONANT', 'DISSONANT', 'CHAOTIC'][1 + number % 3], 2 - number % 3, number + 10 FROM numbers(200) ARRAY JOIN ['total', 'team=core'] AS s""")
     # Budgets' projections: one that runs, with an older revision of every hour; one that is over; one of a scope.
-    for budget, scope, days, more, revision in (("planted-monthly", "", 20, 0, 7), ("planted-monthly", "", 20, 5, 6), ("planted-daily", "", -1, 0, 7), ("planted-users", "user_id=u-1", 20, 0, 7)):
+    for budget, scope, days, more, revision in (("planted-monthly", "", 20, 0, 7), ("planted-monthly", "", 20, 5, 6), ("planted-daily", "", -1, 0, 7), ("planted-monthly", "user_id=u-1", 20, 0, 7)):
         server.ask(f"""INSERT INTO {server.database}.pace_rows SELECT '{budget}', '{scope}', 'p', toDateTime({end} - 20 * 86400), toDateTime({end} + {days} * 86400), toDateTime({end} - 3600 * number), 'KRW', 1000 + number,
             5000, 4000 + number * 10 + {more}, 3000, 6500, 4500, if(number % 2 = 0, toDateTime({end} + 7200), NULL), ['NONE', 'SCALE_DOWN', 'ROLLBACK'][1 + number % 3], 1 / (2 + number % 4), 40 + number % 50, 0.5, 0.99, 12,
             'DISSONANT', {revision} FROM numbers(200)""")

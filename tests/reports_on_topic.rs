@@ -96,7 +96,9 @@ impl Stand {
             let Some(address) = log.split("http=").nth(1).and_then(|rest| rest.split_whitespace().next()) else { return false };
             let output = Command::new("curl").args(["--silent", &format!("http://{address}/metrics")]).output().unwrap();
             let metrics = String::from_utf8_lossy(&output.stdout).into_owned();
-            metrics.lines().any(|line| line.contains("lag_messages") && line.contains("stage=\"monitor\"") && line.contains("partition=\"0\""))
+            metrics
+                .lines()
+                .any(|line| line.contains("lag_messages") && line.contains("stage=\"monitor\"") && line.contains("partition=\"0\""))
         });
     }
 

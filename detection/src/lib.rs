@@ -6,5 +6,4 @@
 pub mod action;
 pub mod forecast;
 pub mod rhythm;
-pub mod scenario;
 pub mod spike;

@@ -2,7 +2,7 @@
 
 use schemas::GroupingSet;
 use schemas::rates::Rates;
-use sinks::clickhouse::ClickHouse;
+use sinks::clickhouse::{BudgetDefinition, ClickHouse};
 
 use crate::server::{PASSWORD, database, options, text};
 
@@ -313,6 +313,23 @@ async fn rates_are_those_of_the_last_start_and_written_only_when_they_change() {
     }
     let views = server.migrate(&GroupingSet::defaults()).await.unwrap().views;
     assert!(views.is_empty(), "{views:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_see_which_set_counts_a_budget() {
+    let server = database("analysts_definitions").await;
+    let shown = "SELECT budget, `set`, is_rolling FROM budget_definitions ORDER BY budget";
+    server.publish_budgets(&[]).await.unwrap();
+    assert_eq!(text(&server, shown).await, "");
+    let budget = |name: &str, set: &str, is_rolling| BudgetDefinition { budget: name.to_owned(), set: set.to_owned(), is_rolling };
+    let budgets = [budget("it's \\ mine", "budget:it's \\ mine", true), budget("llm-daily", "total", false)];
+    for _ in 0..2 {
+        server.publish_budgets(&budgets).await.unwrap();
+        let rows = server.query_rows(shown, "JSONCompactEachRow").await.unwrap();
+        assert_eq!(rows, "[\"it's \\\\ mine\", \"budget:it's \\\\ mine\", true]\n[\"llm-daily\", \"total\", false]\n");
+    }
+    server.publish_budgets(&budgets[1..]).await.unwrap();
+    assert_eq!(text(&server, shown).await, "llm-daily\ttotal\tfalse");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -67,6 +67,11 @@ score-nab: ## the spike detector on the Numenta Anomaly Benchmark: DATA=folder o
 score-spend: ## the spike detector and its rivals on real spend with injected trouble: DATA=folder with servegen_hourly_spend.csv.gz
 	@$(CARGO) run --quiet --release --locked -p score --bin score-spend -- $(or $(DATA),data/servegen)
 
+plots: ## score both anew and draw docs/detection (minutes)
+	@$(CARGO) run --quiet --release --locked -p score --bin score-nab -- data/nab docs/detection/nab.tsv
+	@$(CARGO) run --quiet --release --locked -p score --bin score-spend -- data/servegen 1 docs/detection/spend.tsv
+	@$(CARGO) run --quiet --release --locked -p score --bin plots -- docs/detection data/servegen
+
 fuzz: deps ## fuzz what reads the bytes of others: FUZZ_SECONDS=600 for each target
 	@scripts/fuzz.sh
 
@@ -80,4 +85,4 @@ kafka-up: deps-kafka ## start Apache Kafka and the schema registry on loopback
 kafka-down: ## stop them
 	@scripts/kafka.sh down
 
-.PHONY: help deps deps-kafka deps-s3 deps-browser deps-prometheus demo test lint bench simulate chaos shutdown score-nab score-spend fuzz deny kafka-up kafka-down
+.PHONY: help deps deps-kafka deps-s3 deps-browser deps-prometheus demo test lint bench simulate chaos shutdown score-nab score-spend plots fuzz deny kafka-up kafka-down

@@ -5,11 +5,15 @@
 //! hour and scope, and the hour of all scopes. `time/copy` is the hour over the time of copying all states once on the same machine, to compare machines.
 #![allow(clippy::print_stdout, clippy::expect_used, reason = "a report to a terminal")]
 
+#[path = "../tests/scope_watch/mod.rs"]
+mod scope_watch;
+
 use std::time::Duration;
 
-use detection::action::{GateInputs, ScopeWatch, WatchSettings};
+use detection::action::GateInputs;
 use detection::forecast::Period;
 use detection::rhythm::{Hour, HourSpend};
+use scope_watch::{ScopeWatch, WatchSettings};
 
 const HISTORY_H: i64 = 336;
 const MEASURED_H: i64 = 24;

@@ -10,14 +10,12 @@
 //! A recommendation does nothing: every action needs approval.
 
 mod gate;
-mod watch;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 pub use gate::{GateInputs, GatePart, GateScore, GateSettings};
-pub use watch::{ScopeReport, ScopeWatch, WatchSettings};
 
 use crate::forecast::Forecast;
 use crate::rhythm::State;

@@ -5,5 +5,6 @@
 
 pub mod action;
 pub mod forecast;
+mod mean;
 pub mod rhythm;
 pub mod spike;

@@ -2,11 +2,13 @@
 #![allow(clippy::expect_used, reason = "the lint does not see that helpers of tests are tests")]
 
 mod rhythm_traces;
+mod scope_watch;
 
-use detection::action::{Action, GateInputs, ScopeReport, ScopeWatch, WatchSettings};
+use detection::action::{Action, GateInputs};
 use detection::forecast::Period;
 use detection::rhythm::{Hour, HourSpend, State};
 use rhythm_traces::case;
+use scope_watch::{ScopeReport, ScopeWatch, WatchSettings};
 
 /// Four weeks of a month of 31 days.
 const MONTH_H: i64 = 744;

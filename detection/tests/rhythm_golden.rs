@@ -3,14 +3,16 @@
 #![allow(clippy::expect_used, reason = "the lint does not see that helpers of tests are tests")]
 
 mod rhythm_traces;
+mod scope_watch;
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use detection::action::{GateInputs, ScopeWatch, WatchSettings};
+use detection::action::GateInputs;
 use detection::forecast::Period;
 use detection::rhythm::{Hour, HourSpend};
 use rhythm_traces::{nyc_taxi, servegen_clients, servegen_models};
+use scope_watch::{ScopeWatch, WatchSettings};
 
 /// Absolute for measures, relative for spend: other platforms may differ in a last bit of a logarithm.
 const TOLERANCE: f64 = 1e-9;

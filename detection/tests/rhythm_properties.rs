@@ -1,10 +1,13 @@
 //! Whatever comes in, what goes out is a number in its range.
 #![allow(clippy::expect_used, reason = "the lint does not see that helpers of tests are tests")]
 
-use detection::action::{GateInputs, ScopeReport, ScopeWatch, WatchSettings};
+mod scope_watch;
+
+use detection::action::GateInputs;
 use detection::forecast::Period;
 use detection::rhythm::{Hour, HourSpend};
 use proptest::prelude::*;
+use scope_watch::{ScopeReport, ScopeWatch, WatchSettings};
 
 fn spend() -> impl Strategy<Value = f64> {
     prop_oneof![5 => 0.0..10.0, 2 => Just(0.0), 1 => 0.0..1e12, 1 => 0.0..1e-12, 1 => Just(f64::NAN), 1 => -10.0..0.0]

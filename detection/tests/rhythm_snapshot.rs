@@ -2,12 +2,14 @@
 #![allow(clippy::expect_used, reason = "the lint does not see that helpers of tests are tests")]
 
 mod rhythm_traces;
+mod scope_watch;
 
-use detection::action::{GateInputs, ScopeReport, ScopeWatch, WatchSettings};
+use detection::action::GateInputs;
 use detection::forecast::Period;
 use detection::rhythm::{Hour, HourIsClosed, HourSpend, State};
 use rhythm_traces::trouble::{Dice, job_at_any_hour};
 use rhythm_traces::{case, nyc_taxi};
+use scope_watch::{ScopeReport, ScopeWatch, WatchSettings};
 
 /// Bytes of one scope in a snapshot (postcard), at most.
 const MOST_BYTES: usize = 5_000;

@@ -1,9 +1,9 @@
-//! The demo's load: two weeks of realistic history that end now, then the present without end.
+//! The demo's load: two weeks of realistic history that end now, maybe with an [`Incident`] in their last hours, then the present without end.
 
 use schemas::Timestamp;
 use schemas::timestamp::DAY_US;
 
-use crate::{Formats, GenerateError, Generator, Options, Pace, Shares};
+use crate::{Formats, GenerateError, Generated, Generator, Incident, Options, Pace, Shares};
 
 /// Messages of a history, unless asked otherwise.
 pub const DEFAULT_EVENTS: u64 = 100_000;
@@ -25,6 +25,16 @@ pub fn history(end: Timestamp, events: u64, seed: u64) -> Result<Generator, Gene
 /// [`GenerateError`]
 pub fn live(start: Timestamp, per_second: f64, seed: u64) -> Result<Generator, GenerateError> {
     Generator::new(Options { pace: Pace::PerSecond(per_second), start, ..demo(!seed, None) })
+}
+
+/// The messages of both, in order of time; what they say is left as it is.
+pub fn merged(history: Generator, incident: Option<Incident>) -> impl Iterator<Item = Generated> {
+    let (mut history, mut incident) = (history.peekable(), incident.into_iter().flatten().peekable());
+    std::iter::from_fn(move || match (history.peek(), incident.peek()) {
+        (Some(ordinary), Some(call)) if call.intended_timestamp < ordinary.intended_timestamp => incident.next(),
+        (Some(_), _) => history.next(),
+        (None, _) => incident.next(),
+    })
 }
 
 fn demo(seed: u64, events: Option<u64>) -> Options {

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use audit::{GroupingSet, Message, Recount, Rules};
-use generate::{EVENT_SCHEMA, Expected, Formats, Generated, Generator, Ledger, Options, Pace, Shares};
+use generate::{EVENT_SCHEMA, Expected, Formats, Generated, Generator, Incident, Ledger, Options, Pace, Shares, replay};
 use schemas::Timestamp;
-use schemas::timestamp::DAY_US;
+use schemas::timestamp::{DAY_US, HOUR_US, MINUTE_US};
 
 const PRICES: &str = include_str!("../../prices/public.toml");
 const RATES: &str = include_str!("../../prices/rates.toml");
@@ -138,12 +138,34 @@ fn the_ledger_is_a_json_object_a_line() {
 #[test]
 fn the_demo_replays_two_weeks_and_goes_on_live() {
     let end = now();
-    let history: Vec<_> = generate::replay::history(end, 20_000, 1).unwrap().collect();
+    let history: Vec<_> = replay::history(end, 20_000, 1).unwrap().collect();
     assert!(history.windows(2).all(|pair| pair[0].intended_timestamp <= pair[1].intended_timestamp));
     assert!(history[0].intended_timestamp < end.plus(-13 * DAY_US) && history[19_999].intended_timestamp < end);
-    let live: Vec<_> = generate::replay::live(end, 50.0, 1).unwrap().take(101).collect();
+    let live: Vec<_> = replay::live(end, 50.0, 1).unwrap().take(101).collect();
     assert_eq!(live[100].intended_timestamp, end.plus(2_000_000));
     assert!(live.iter().all(|l| l.fact.is_none_or(|f| history.iter().all(|h| h.fact.is_none_or(|h| h.id.run != f.id.run)))));
+}
+
+#[test]
+fn the_incident_is_a_function_of_end_and_seed_is_over_three_hours_before_the_end_and_lies_in_order_in_the_history() {
+    for end in ["2026-11-22T20:00:00Z", "2026-11-22T20:59:59.999999Z", "2026-11-22T02:30:00Z"].map(|end| Timestamp::parse(end).unwrap()) {
+        let incident = || Incident::before(end, 1).unwrap();
+        let (start, over, prefix) = (incident().start(), incident().end(), incident().id_prefix());
+        let calls: Vec<_> = incident().collect();
+        assert_eq!(calls, incident().collect::<Vec<_>>());
+        assert_ne!(calls, Incident::before(end, 2).unwrap().collect::<Vec<_>>());
+        assert!(calls.len() > 150 && calls[0].intended_timestamp == start && calls.iter().all(|call| call.intended_timestamp < over));
+        // Three whole hours and a minute, so that inputs close the last of them.
+        let quiet_from = over.plus(HOUR_US - over.micros().rem_euclid(HOUR_US));
+        assert!(quiet_from.plus(3 * HOUR_US + MINUTE_US) <= end, "{quiet_from} {end}");
+
+        let history: Vec<_> = replay::history(end, 20_000, 1).unwrap().collect();
+        let both: Vec<_> = replay::merged(replay::history(end, 20_000, 1).unwrap(), Some(incident())).collect();
+        assert!(both.windows(2).all(|pair| pair[0].intended_timestamp <= pair[1].intended_timestamp));
+        let is_call = |message: &&Generated| message.key.as_ref().is_some_and(|key| key.starts_with(prefix.as_bytes()));
+        let (of_incident, ordinary): (Vec<_>, Vec<_>) = both.iter().partition(is_call);
+        assert!(of_incident.into_iter().eq(&calls) && ordinary.into_iter().eq(&history), "nothing else is changed");
+    }
 }
 
 #[test]

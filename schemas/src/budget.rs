@@ -448,5 +448,7 @@ mod tests {
         assert_eq!(limit("bedrock-monthly"), "5000 USD monthly 3750");
         assert_eq!(limit("saas-hourly"), "50000 KRW hourly 40000");
         assert_eq!(limit("canary-monthly"), "200 USD monthly 160");
+        // Those of the demo fit its history and are no example of the page.
+        assert_eq!(Budget::parse_all(&[("demo.toml", include_str!("../../budgets/demo.toml"))]).unwrap().len(), 4);
     }
 }

@@ -122,6 +122,7 @@ fn shipped(file: &Path) -> Option<&'static str> {
         "budgets/cloud_platform.toml" => include_str!("../../budgets/cloud_platform.toml"),
         "budgets/saas_krw.toml" => include_str!("../../budgets/saas_krw.toml"),
         "budgets/canary.toml" => include_str!("../../budgets/canary.toml"),
+        "budgets/demo.toml" => include_str!("../../budgets/demo.toml"),
         _ => return None,
     })
 }

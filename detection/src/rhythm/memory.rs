@@ -1,6 +1,8 @@
 //! Exponential memories. Their weights are written out, because a power function may differ in its last bit between platforms, and a state that was kept on
 //! one machine goes on on another.
 
+use crate::mean::moved;
+
 /// How quickly the past is forgotten: the share of the newest value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Memory(f64);
@@ -30,12 +32,12 @@ impl Memory {
 
     /// Moves a mean towards its newest value.
     pub(crate) fn mix(self, mean: &mut f64, newest: f64) {
-        *mean += self.0 * (newest - *mean);
+        *mean = moved(*mean, newest, self.0);
     }
 
     /// Like `mix`, but the first values count equally: after `seen` values (this one included) the mean is a plain mean until the memory is full.
     pub(crate) fn mix_from_start(self, mean: &mut f64, newest: f64, seen: u32) {
-        *mean += self.0.max(1.0 / f64::from(seen.max(1))) * (newest - *mean);
+        *mean = moved(*mean, newest, self.0.max(1.0 / f64::from(seen.max(1))));
     }
 
     /// What is left of a sum after one step.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::mean::moved;
+
 /// An exponential mean that is a plain mean until its memory is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Mean(f64);
@@ -19,7 +21,7 @@ impl Mean {
 
     /// What it would be after one more value; `rate` is the value's share.
     pub(super) fn with(self, value: f64, rate: f64) -> f64 {
-        self.0 + rate * (value - self.0)
+        moved(self.0, value, rate)
     }
 
     /// Takes the value in.

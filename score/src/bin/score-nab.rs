@@ -3,7 +3,9 @@
 
 use std::path::PathBuf;
 
+use anyhow::ensure;
 use detection::spike::{Measure, SpikeDetector};
+use score::figures::Figures;
 use score::nab::published::{HALF, PUBLISHED, WHOLE};
 use score::nab::{Corpus, Labelled, PROFILES, Profile, best, of_halves, of_left_out_groups};
 use score::random::Random;
@@ -16,7 +18,9 @@ const SEED: u64 = 1;
 const PROTOTYPE_HOLD: u64 = 60;
 
 fn main() -> anyhow::Result<()> {
-    let folder = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("data/nab"), PathBuf::from);
+    let mut arguments = std::env::args_os().skip(1);
+    let folder = arguments.next().map_or_else(|| PathBuf::from("data/nab"), PathBuf::from);
+    let figures_file = arguments.next();
     let corpus = Corpus::read(&folder)?;
     let series: Vec<&Labelled> = corpus.series.iter().collect();
     let windows: usize = series.iter().map(|series| series.windows.len()).sum();
@@ -36,8 +40,10 @@ fn main() -> anyhow::Result<()> {
     });
 
     println!("\n| {:<42} | {} |", "", PROFILES.map(|profile| format!("{:>13}", profile.name)).join(" | "));
-    row("ours, one setting, told nothing", scores_by(|profile| best(&series, &slices(&ours), profile).score));
-    row("five-view prototype", scores_by(|profile| best(&series, &slices(&prototype), profile).score));
+    let scores = scores_by(|profile| best(&series, &slices(&ours), profile).score);
+    let of_prototype = scores_by(|profile| best(&series, &slices(&prototype), profile).score);
+    row("ours, one setting, told nothing", scores);
+    row("five-view prototype", of_prototype);
     for published in PUBLISHED {
         match series.len() {
             HALF => row(published.name, published.half),
@@ -67,7 +73,16 @@ fn main() -> anyhow::Result<()> {
         }
     }
 
-    let scores = scores_by(|profile| best(&series, &slices(&ours), profile).score);
+    if let Some(file) = figures_file {
+        ensure!(series.len() == HALF || series.len() == WHOLE, "nobody has published scores of {} series", series.len());
+        let mut figures = Figures::new(PROFILES.map(|profile| profile.name.to_owned()));
+        figures.push("ours", scores);
+        figures.push("five-view prototype", of_prototype);
+        for published in PUBLISHED {
+            figures.push(published.name, if series.len() == HALF { published.half } else { published.whole });
+        }
+        figures.write(file.as_ref())?;
+    }
     println!("\n{:.2} {:.2} {:.2}", scores[0], scores[1], scores[2]);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::median::median;
 use crate::spend::Method;
 
 const WEEK: usize = 168;
@@ -34,10 +35,10 @@ pub struct MedianDeviation {
 impl Method for MedianDeviation {
     fn step(&mut self, _: usize, spend: f64) -> f64 {
         let mut sorted: Vec<f64> = self.past.iter().copied().collect();
-        let center = median(&mut sorted);
+        let center = median(&mut sorted, f64::total_cmp).unwrap_or(0.0);
         let mut distances: Vec<f64> = self.past.iter().map(|past| (past - center).abs()).collect();
         let mean = sorted.iter().sum::<f64>() / sorted.len().max(1) as f64;
-        let score = (spend - center) / (1.4826 * median(&mut distances) + LEAST_SPREAD * mean + 1e-9);
+        let score = (spend - center) / (1.4826 * median(&mut distances, f64::total_cmp).unwrap_or(0.0) + LEAST_SPREAD * mean + 1e-9);
         remember(&mut self.past, spend);
         if self.past.len() > 6 { score } else { 0.0 }
     }
@@ -64,9 +65,4 @@ fn remember(past: &mut VecDeque<f64>, spend: f64) {
     if past.len() > WEEK {
         past.pop_front();
     }
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }

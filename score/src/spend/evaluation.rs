@@ -2,6 +2,7 @@
 
 use super::trouble::{KINDS, Trouble};
 use super::{Method, Spending};
+use crate::median::median;
 
 /// Alerts per series and week that a method may give on the untouched series.
 pub const BUDGET_PER_WEEK: f64 = 1.0;
@@ -46,7 +47,7 @@ pub fn evaluate<M: Method>(series: &[Spending], troubles: &[Trouble], fresh: imp
     Outcome {
         by_kind: std::array::from_fn(|kind| found[kind] as f64 / counts[kind].max(1) as f64),
         total: found.iter().sum::<usize>() as f64 / troubles.len().max(1) as f64,
-        delay_hours: delays.map(median),
+        delay_hours: delays.map(|mut hours| median(&mut hours, Ord::cmp).map_or(f64::NAN, |hours| hours as f64)),
         threshold,
     }
 }
@@ -86,9 +87,4 @@ fn alerts(scores: &[f64], threshold: f64) -> Vec<usize> {
         last = Some(hour);
     }
     alerts
-}
-
-fn median(mut delays: Vec<usize>) -> f64 {
-    delays.sort_unstable();
-    delays.get(delays.len() / 2).map_or(f64::NAN, |delay| *delay as f64)
 }

@@ -1,29 +1,11 @@
-//! All that is watched of one budgeted scope: rhythm, forecast and recommendation, hour by hour.
-//!
-//! ```
-//! use detection::action::{Action, GateInputs, ScopeWatch, WatchSettings};
-//! use detection::forecast::Period;
-//! use detection::rhythm::{Hour, HourSpend};
-//!
-//! let settings = WatchSettings::default();
-//! let mut watch = ScopeWatch::default();
-//! let mut action = None;
-//! for hour in 0..720 {
-//!     let spent = 2.0 * (hour + 1) as f64;
-//!     let month = Period::new(Hour(0), Hour(744), spent, 1_200.0)?;
-//!     let report = watch.close_hour(Hour(hour), HourSpend::new(2.0), Some(&month), &GateInputs::default(), &settings)?;
-//!     action = report.recommendation.map(|recommendation| recommendation.action);
-//! }
-//! // 1,488 of 1,200 are coming, steadily.
-//! assert_eq!(action, Some(Action::ScaleDown));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! Rhythm, forecast and recommendation of one budgeted scope, hour by hour: the parts put together as the monitor does
+//! (`processor/src/monitor/watch`), for tests and benches of `detection` alone.
+#![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
+use detection::action::{ActionLimits, GateInputs, GateSettings, Recommendation, recommend};
+use detection::forecast::{Forecast, Forecaster, Period};
+use detection::rhythm::{Hour, HourIsClosed, HourSpend, Judgement, Limits, Rhythm};
 use serde::{Deserialize, Serialize};
-
-use super::{ActionLimits, GateInputs, GateSettings, Recommendation, recommend};
-use crate::forecast::{Forecast, Forecaster, Period};
-use crate::rhythm::{Hour, HourIsClosed, HourSpend, Judgement, Limits, Rhythm};
 
 /// All settings of a watch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -42,19 +42,21 @@ bench: deps deps-kafka ## the figures of the README (half an hour, 10 GB of disk
 	$(CARGO) bench --locked -p ingest --bench decode
 	$(CARGO) bench --locked -p processor --bench fold
 	$(CARGO) bench --locked -p runtime --bench identities
+	$(CARGO) bench --locked -p runtime --bench recovery
 	$(CARGO) bench --locked -p cost-rhythm --bench pipeline
 	$(CARGO) bench --locked -p cost-rhythm --bench latency
 
 CHAOS_KILLS ?= 100
 CHAOS_RATE ?= 10000
 CHAOS_SEED ?= 1
+CHAOS_STATE ?= directory
 SEEDS ?= 1000
 FROM ?= 0
 simulate: deps ## the pipeline over simulated servers with seeded faults: SEEDS=1000 FROM=0
 	$(CARGO) run --release --locked -p simulate -- --seeds $(SEEDS) --from $(FROM)
 
-chaos: deps deps-kafka ## real servers killed, stopped, cut off, out of disk: CHAOS_KILLS=100 CHAOS_RATE=10000 CHAOS_SEED=1
-	CHAOS_KILLS=$(CHAOS_KILLS) CHAOS_RATE=$(CHAOS_RATE) CHAOS_SEED=$(CHAOS_SEED) $(CARGO) test --release --locked -p cost-rhythm --test chaos -- --nocapture
+chaos: deps deps-kafka ## real servers killed, stopped, cut off, out of disk: CHAOS_KILLS=100 CHAOS_RATE=10000 CHAOS_SEED=1 CHAOS_STATE=directory or bucket
+	CHAOS_KILLS=$(CHAOS_KILLS) CHAOS_RATE=$(CHAOS_RATE) CHAOS_SEED=$(CHAOS_SEED) CHAOS_STATE=$(CHAOS_STATE) $(CARGO) test --release --locked -p cost-rhythm --test chaos -- --nocapture
 
 SHUTDOWNS ?= 1000
 shutdown: deps deps-kafka ## the service told to end at seeded moments under load: SHUTDOWNS=1000

@@ -162,6 +162,8 @@ VARIABLES = {
         "SELECT DISTINCT currency FROM cost_rhythm.exchange_rates ORDER BY currency != 'USD', currency", "USD"),
     "scope": query_variable("scope", "Scope", "All spend, or that of one value of a grouping set; the 300 dearest of the last 30 days.",
         "SELECT scope FROM cost_rhythm.scopes ORDER BY scope != 'total', cost DESC, scope LIMIT 300", "total"),
+    "budget": query_variable("budget", "Budget", "Every budget whose period's end is projected; a budget by user or team is projected as a whole only where it has no scope.",
+        "SELECT DISTINCT budget FROM cost_rhythm.budget_pace WHERE scope = '' ORDER BY budget LIMIT 300", "llm-monthly"),
     "zone": {"name": "zone", "label": "Zone", "description": "Time zone whose days are shown. Budgets and months go by windows.time_zone of the configuration.", "type": "custom",
              "query": ",".join(ZONES), "multi": False, "includeAll": False, "hide": 0, "skipUrlSync": False, "allowCustomValue": True,
              "options": [{"text": zone, "value": zone, "selected": zone == "UTC"} for zone in ZONES], "current": {"text": "UTC", "value": "UTC", "selected": True}},
@@ -187,6 +189,15 @@ FROM {source}
 WHERE {RANGE}
 GROUP BY time, {name}
 ORDER BY time, {name}"""
+
+
+# Of every budget over all its spend, as the newest closed hour of a period that runs at the end of the selected range left it.
+NEWEST_PACE = """FROM (
+    SELECT * FROM cost_rhythm.budget_pace
+    WHERE scope = '' AND hour <= $__toTime AND period_end > $__toTime
+    ORDER BY hour DESC
+    LIMIT 1 BY budget
+)"""
 
 
 def spend_dashboard():
@@ -240,6 +251,25 @@ LIMIT 100""", (12, 9), "Spend|Per call", (("Failed", "percentunit", 2),), 4)
            f"SELECT {MODEL} AS model, sum(calls) AS calls\nFROM {spend('hour', 'model')}\nWHERE {RANGE}\nGROUP BY model\nHAVING calls > 0\nORDER BY calls DESC, model\nLIMIT 20", size=(12, 9))
     d.bars("Tokens by model", "Tokens of the selected range by provider and model, all five kinds together.",
            f"SELECT {MODEL} AS model, toFloat64(sum({TOKENS})) AS tokens\nFROM {spend('hour', 'model')}\nWHERE {RANGE}\nGROUP BY model\nHAVING tokens > 0\nORDER BY tokens DESC, model\nLIMIT 20", size=(12, 9))
+    d.bars("Projection against budget", "Where the running period of every budget over all its spend will end, as a share of the limit: the forecast by time of day and day of week. Exceeded at 100 %.",
+           f"SELECT budget, forecast_ratio\n{NEWEST_PACE}\nWHERE forecast_ratio IS NOT NULL\nORDER BY forecast_ratio DESC, budget\nLIMIT 12",
+           "percentunit", (8, 9), thresholds=steps(("green", None), ("orange", 0.8), ("red", 1)), decimals=1)
+    d.table("Budgets and where they end", "Budgets over all their spend in the period that runs at the end of the selected range, in their own currency, as the newest closed hour left them: forecast with the range that holds 80 % of outcomes, the straight line beside it, and when the limit is reached.", f"""SELECT
+    budget AS `Budget`,
+    period AS `Period`,
+    currency AS `Currency`,
+    toFloat64(spent) AS `Spent`,
+    toFloat64(`limit`) AS `Limit`,
+    toFloat64(forecast) AS `Ends at`,
+    toFloat64(low) AS `Low`,
+    toFloat64(high) AS `High`,
+    toFloat64(straight_line) AS `Straight line`,
+    forecast_ratio AS `Of the limit`,
+    exceeded_at AS `Exceeded at`,
+    action AS `Action`
+{NEWEST_PACE}
+ORDER BY forecast_ratio DESC, budget
+LIMIT 200""", (16, 9), None, (*((name, "locale", None) for name in ("Spent", "Limit", "Ends at", "Low", "High", "Straight line")), ("Of the limit", "percentunit", 1)))
     d.table("Budgets", "Every budget in its newest period, in its own currency. 'Ends at' is the straight line to the period's end; 'Reached on' is when that line meets the limit.", """SELECT
     budget AS `Budget`,
     scope AS `Scope`,
@@ -345,8 +375,13 @@ STATES = [{"type": "value", "options": {
 }}]
 
 
+ACTIONS = [{"type": "value", "options": {
+    "NONE": {"color": "green", "index": 0}, "SCALE_DOWN": {"color": "yellow", "index": 1}, "ROLLBACK": {"color": "orange", "index": 2}, "EMERGENCY_STOP": {"color": "red", "index": 3},
+}}]
+
+
 def rhythm_dashboard():
-    d = Dashboard("cost-rhythm-rhythm", "Rhythm", "Is the spend steady, drifting or chaotic, and where does it lead?", 24 * 14, ("scope", "currency"))
+    d = Dashboard("cost-rhythm-rhythm", "Rhythm", "Is the spend steady, drifting or chaotic, and where does it lead?", 24 * 14, ("scope", "currency", "budget"))
     latest = "FROM cost_rhythm.rhythm\nWHERE scope = ${scope:sqlstring} AND hour <= $__toTime\nORDER BY hour DESC\nLIMIT 1"
     d.stat("State", "The chosen scope's rhythm at the end of the selected range.", f"SELECT state\n{latest}", "string", (6, 5), mappings=STATES)
     for title, column, good, text in (
@@ -373,6 +408,37 @@ ORDER BY time, scope""", series=True)], "string", (24, 8), {"showValue": "never"
     d.series("Budget trend", "Budgets over all their spend: the share of the limit that each period ended with; the newest is still running. The line is the limit.",
              "SELECT period_start AS time, budget, ratio\nFROM cost_rhythm.budgets\nWHERE scope = '' AND $__timeFilter(period_start) AND dateDiff('hour', period_start, period_end) > 1\nORDER BY time, budget",
              "percentunit", (12, 8), limits=steps(("green", None), ("red", 1)))
+    d.series("Forecast of the budget", "The chosen budget, hour by hour, in its own currency: what is spent, where the period ends with the range that holds 80 % of outcomes, the straight line, and the limit. Each period begins anew.",
+             "SELECT hour AS time, toFloat64(spent) AS spent, toFloat64(low) AS low, toFloat64(forecast) AS forecast, toFloat64(high) AS high, toFloat64(straight_line) AS `straight line`, toFloat64(`limit`) AS `limit`\nFROM cost_rhythm.budget_pace\nWHERE budget = ${budget:sqlstring} AND scope = '' AND $__timeFilter(hour)\nORDER BY time",
+             "locale", (12, 9))
+    d.series("Projection of the budgets", "Budgets over all their spend: the forecast of the period's end as a share of the limit, hour by hour; the twelve highest of the range. The line is the limit.",
+             """SELECT hour AS time, budget, forecast_ratio
+FROM cost_rhythm.budget_pace
+WHERE scope = '' AND $__timeFilter(hour) AND budget IN (
+    SELECT budget FROM cost_rhythm.budget_pace WHERE scope = '' AND $__timeFilter(hour) GROUP BY budget ORDER BY max(forecast_ratio) DESC, budget LIMIT 12
+)
+ORDER BY time, budget""", "percentunit", (12, 9), limits=steps(("green", None), ("red", 1)))
+    d.panel("state-timeline", "Recommended action", "What is recommended for every budget over all its spend, hour by hour: by where its period will end, its rhythm and its gate score. Every action needs approval.", [sql_target("""SELECT hour AS time, budget, action
+FROM cost_rhythm.budget_pace
+WHERE scope = '' AND $__timeFilter(hour) AND budget IN (
+    SELECT budget FROM cost_rhythm.budget_pace WHERE scope = '' AND $__timeFilter(hour) GROUP BY budget ORDER BY countIf(action != 'NONE') DESC, budget LIMIT 20
+)
+ORDER BY time, budget""", series=True)], "string", (24, 8), {"showValue": "never", "mergeValues": True, "rowHeight": 0.8, "alignValue": "left",
+            "legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "single", "sort": "none"}}, mappings=ACTIONS, custom={"fillOpacity": 80, "lineWidth": 0})
+    d.table("Actions and their reasons", "Budgets over all their spend in the period that runs at the end of the selected range: the recommended action with its confidence, and what it rests on. The gate score (0 to 100) joins ROI, SLO compliance and age.", f"""SELECT
+    budget AS `Budget`,
+    action AS `Action`,
+    confidence AS `Confidence`,
+    state AS `Rhythm`,
+    forecast_ratio AS `Of the limit`,
+    exceeded_at AS `Exceeded at`,
+    gate_score AS `Gate score`,
+    roi AS `ROI`,
+    slo AS `SLO`,
+    age_days AS `Age, days`
+{NEWEST_PACE}
+ORDER BY action != 'NONE' DESC, forecast_ratio DESC, budget
+LIMIT 200""", (24, 8), None, (("Confidence", "percentunit", 0), ("Of the limit", "percentunit", 1), ("Gate score", "short", 1), ("ROI", "percentunit", 0), ("SLO", "percentunit", 2), ("Age, days", "short", 1)))
     d.table("Forecast of the month", "Where the chosen scope's business month ends: spent so far plus the average, a cheap (10 %) and a dear (90 %) day of the last 14 for every remaining day.", """SELECT
     month_start AS `Month from`,
     remaining_days AS `Days left`,

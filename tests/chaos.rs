@@ -1,12 +1,15 @@
 //! Three brokers, one to three instances, the engine behind a failing network: killed, stopped and continued (zombies), cut off, out of disk, by a
-//! seeded sequence, while events come in. Afterwards everything equals an undisturbed run over the same topic.
+//! seeded sequence, while events come in. Afterwards everything equals an undisturbed run over the same topic. The state is in a directory on a disk that
+//! fills up, or in a bucket behind a network that is slow and cuts.
 //!
-//! `make chaos` is the long form. CHAOS_KILLS (instances killed, default 10), CHAOS_RATE (events a second, default 2,000), CHAOS_SEED.
+//! `make chaos` is the long form. CHAOS_KILLS (instances killed, default 10), CHAOS_RATE (events a second, default 2,000), CHAOS_SEED, CHAOS_STATE
+//! (`directory`, `bucket`; default: both, the bucket with a third of the kills).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "a test")]
 
 mod support;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::JoinHandle;
@@ -14,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use support::outcome::{alerts, assert_equal_views, dead_letters, views};
 use support::proxy::{self, Proxy};
-use support::{Engine, Kafka, Process, Seeded, Site};
+use support::{Engine, Kafka, Process, Seeded, Site, s3};
 
 const BROKERS: u64 = 3;
 const NAMES: [&str; 3] = ["one", "two", "three"];
@@ -33,37 +36,63 @@ fn signal(pid: u32, name: &str) {
     assert!(Command::new("kill").args([name, &pid.to_string()]).status().unwrap().success(), "kill {name} {pid}");
 }
 
-/// The state's directory, on a small file system of its own where the machine lets us make one.
-struct StateDisk {
-    path: PathBuf,
-    is_own: bool,
+/// Where the state is, and what can be done to that.
+enum State {
+    /// On a small file system of its own, where the machine lets us make one.
+    Disk {
+        path: PathBuf,
+        is_own: bool,
+    },
+    Bucket {
+        network: Proxy,
+        _server: s3::Server,
+    },
 }
 
-impl StateDisk {
-    fn new(path: PathBuf) -> Self {
+impl State {
+    fn directory(path: PathBuf) -> Self {
         std::fs::create_dir_all(&path).unwrap();
         let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={STATE_MIB}m"), "tmpfs"]).arg(&path).output();
         let is_own = mount.is_ok_and(|output| output.status.success());
         if !is_own {
             eprintln!("a file system of its own for the state cannot be mounted here: its disk will not be full");
         }
-        StateDisk { path, is_own }
+        State::Disk { path, is_own }
     }
 
-    fn fill(&self) {
-        // Until nothing more fits.
-        let _ = std::fs::write(self.path.join("ballast"), vec![0; STATE_MIB as usize * 1024 * 1024]);
+    fn bucket() -> Self {
+        let server = s3::Server::start(false);
+        State::Bucket { network: Proxy::start(server.address), _server: server }
     }
 
-    fn clear(&self) {
-        std::fs::remove_file(self.path.join("ballast")).unwrap();
+    /// Begins a fault of the state, if it is one of this kind.
+    fn break_by(&self, fault: Fault) -> bool {
+        match (self, fault) {
+            // Until nothing more fits.
+            (State::Disk { path, is_own: true }, Fault::FillDisk) => {
+                let _ = std::fs::write(path.join("ballast"), vec![0; STATE_MIB as usize * 1024 * 1024]);
+                true
+            }
+            (State::Bucket { network, .. }, Fault::SlowState | Fault::CutState) => {
+                network.set(if fault == Fault::SlowState { proxy::SLOW } else { proxy::CUT_ANSWER });
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn mend(&self) {
+        match self {
+            State::Disk { path, .. } => std::fs::remove_file(path.join("ballast")).unwrap(),
+            State::Bucket { network, .. } => network.set(proxy::PASS),
+        }
     }
 }
 
-impl Drop for StateDisk {
+impl Drop for State {
     fn drop(&mut self) {
-        if self.is_own {
-            drop(Command::new("umount").args(["--lazy"]).arg(&self.path).output());
+        if let State::Disk { path, is_own: true } = self {
+            drop(Command::new("umount").args(["--lazy"]).arg(path).output());
         }
     }
 }
@@ -84,9 +113,11 @@ enum Fault {
     CutInserts,
     CutAnswers,
     FillDisk,
+    SlowState,
+    CutState,
 }
 
-const FAULTS: [Fault; 14] = [
+const FAULTS: [Fault; 15] = [
     Fault::KillInstance,
     Fault::KillInstance,
     Fault::KillInstance,
@@ -100,7 +131,9 @@ const FAULTS: [Fault; 14] = [
     Fault::RefuseInserts,
     Fault::CutInserts,
     Fault::CutAnswers,
+    // Of a bucket: the next two.
     Fault::FillDisk,
+    Fault::SlowState,
 ];
 
 struct Chaos<'a> {
@@ -108,7 +141,7 @@ struct Chaos<'a> {
     kafka: &'a Kafka,
     engine: Engine,
     network: Proxy,
-    disk: StateDisk,
+    state: State,
     random: Seeded,
     instances: [Option<Process>; 3],
     /// What is broken, and when it is whole again.
@@ -129,7 +162,11 @@ impl Chaos<'_> {
 
     /// One more thing is broken, or nothing if it does not go with what is broken already.
     fn strike(&mut self) {
-        let fault = FAULTS[self.random.next(FAULTS.len() as u64) as usize];
+        let mut fault = FAULTS[self.random.next(FAULTS.len() as u64) as usize];
+        // What a bucket has instead of a full disk.
+        if fault == Fault::FillDisk && matches!(self.state, State::Bucket { .. }) {
+            fault = Fault::CutState;
+        }
         let instance = self.random.next(3) as usize;
         let mut which = instance;
         let mut seconds = 1 + self.random.next(5);
@@ -172,7 +209,8 @@ impl Chaos<'_> {
                     _ => proxy::CUT_ANSWER,
                 });
             }
-            Fault::FillDisk if self.disk.is_own && !self.is_broken(&[Fault::FillDisk]) => self.disk.fill(),
+            Fault::FillDisk | Fault::SlowState | Fault::CutState
+                if !self.is_broken(&[Fault::FillDisk, Fault::SlowState, Fault::CutState]) && self.state.break_by(fault) => {}
             _ => return,
         }
         self.broken.push((Instant::now() + Duration::from_secs(seconds), fault, which));
@@ -198,7 +236,7 @@ impl Chaos<'_> {
                 }
                 Fault::KillEngine => self.engine.resume(),
                 Fault::RefuseInserts | Fault::CutInserts | Fault::CutAnswers => self.network.set(proxy::PASS),
-                Fault::FillDisk => self.disk.clear(),
+                Fault::FillDisk | Fault::SlowState | Fault::CutState => self.state.mend(),
             }
         }
         if everything && let Some(back) = self.broker_comes_back.take() {
@@ -219,33 +257,59 @@ impl Chaos<'_> {
     }
 }
 
+/// For the state in the bucket at this address.
+fn bucket_settings(address: SocketAddr) -> String {
+    format!(
+        "url = \"s3://state/chaos\"\nproperties = {{ aws_endpoint = \"http://{address}\", aws_allow_http = \"true\", aws_region = \"us-east-1\" }}"
+    )
+}
+
 /// A pipeline over three brokers, its state on a disk of its own, the engine behind the proxy, nearly all identities in runs.
-fn rough_site(directory: &Path, kafka: &Kafka, engine: &Engine, network: &Proxy) -> Site {
-    let site = Site::new(directory, "chaos", kafka, engine, "");
-    let text = std::fs::read_to_string(&site.config).unwrap();
-    let text = text.replace("[kafka]", &format!("[kafka]\nsession_timeout = \"{}s\"", SESSION_TIMEOUT.as_secs()));
-    let text = text.replace(&engine.port.to_string(), &network.address.port().to_string());
-    std::fs::write(&site.config, text + "[run]\nshutdown_grace = \"5s\"\n[limits]\nrecent_identities = 1000\n").unwrap();
+fn rough_site(directory: &Path, kafka: &Kafka, engine: &Engine, network: &Proxy, state: &State) -> Site {
+    let mut site = Site::new(directory, "chaos", kafka, engine, "[run]\nshutdown_grace = \"5s\"\n[limits]\nrecent_identities = 1000\n");
+    site.amend("[kafka]", &format!("[kafka]\nsession_timeout = \"{}s\"", SESSION_TIMEOUT.as_secs()));
+    site.amend(&engine.port.to_string(), &network.address.port().to_string());
+    if let State::Bucket { network, .. } = state {
+        site.amend("url = \"state-chaos\"", &bucket_settings(network.address));
+        site.environment = vec![("AWS_ACCESS_KEY_ID", "tests"), ("AWS_SECRET_ACCESS_KEY", "tests")];
+    }
     site
 }
 
 #[test]
 fn after_all_that_an_unkind_world_does_everything_equals_an_undisturbed_run() {
-    let (kills, rate, seed) = (setting("CHAOS_KILLS", 10), setting("CHAOS_RATE", 2_000), setting("CHAOS_SEED", 1));
+    let kills = setting("CHAOS_KILLS", 10);
+    let wanted = std::env::var("CHAOS_STATE").unwrap_or_default();
+    let (directory, bucket) = match wanted.as_str() {
+        "directory" => (kills, 0),
+        "bucket" => (0, kills),
+        "" => (kills, kills / 3),
+        _ => panic!("CHAOS_STATE={wanted}: expected directory or bucket"),
+    };
+    if directory > 0 {
+        chaos(directory, |path| State::directory(path.join("state-chaos")));
+    }
+    if bucket > 0 {
+        chaos(bucket, |_| State::bucket());
+    }
+}
+
+fn chaos(kills: u64, state: impl FnOnce(&Path) -> State) {
+    let (rate, seed) = (setting("CHAOS_RATE", 2_000), setting("CHAOS_SEED", 1));
     let events = kills * SECONDS_PER_KILL * rate;
     let directory = tempfile::tempdir().unwrap();
     let kafka = Kafka::start_nodes(directory.path(), BROKERS);
     let engine = Engine::start(directory.path());
     let network = Proxy::start(([127, 0, 0, 1], engine.port).into());
-    let disk = StateDisk::new(directory.path().join("state-chaos"));
-    let site = rough_site(directory.path(), &kafka, &engine, &network);
+    let state = state(directory.path());
+    let site = rough_site(directory.path(), &kafka, &engine, &network, &state);
 
     let mut chaos = Chaos {
         site: &site,
         kafka: &kafka,
         engine,
         network,
-        disk,
+        state,
         random: Seeded(seed),
         instances: [None, None, None],
         broken: Vec::new(),
@@ -297,10 +361,7 @@ fn after_all_that_an_unkind_world_does_everything_equals_an_undisturbed_run() {
     }
 
     // The same topic, undisturbed.
-    let calm = Site::new(directory.path(), "calm", &kafka, &chaos.engine, "");
-    let names = "topic_prefix = \"\"\nevents_topic = \"chaos-usage-events\"\npartials_topic = \"calm-rollup-partials\"\ndead_letters_topic = \"calm-usage-events-dlq\"\nalerts_topic = \"calm-cost-alerts\"";
-    let text = std::fs::read_to_string(&calm.config).unwrap();
-    std::fs::write(&calm.config, text.replace("topic_prefix = \"calm-\"", names)).unwrap();
+    let calm = site.beside("calm", &kafka, &chaos.engine);
     let instance = calm.run("one");
     calm.await_offsets(events, PATIENCE);
     assert_equal_views(&found.0, &views(&calm));

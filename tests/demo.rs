@@ -45,13 +45,17 @@ fn replay(end: Timestamp, data: &Path, more: &[&str]) -> String {
 }
 
 /// Rule, scope, period, state, threshold, id of every alert.
-fn alerts(directory: &Path) -> BTreeSet<[String; 6]> {
+const ALERTS: &str = "SELECT rule, scope, period, state, toString(threshold), id FROM cost_rhythm.alerts";
+/// Who saw the incident, and what it cost, as the view says.
+const INCIDENT: &str =
+    "SELECT state, level, toString(actual), arrayStringConcat(arraySort(arrayMap(c -> c.1, contributors)), ' '), started_at, ended_at
+    FROM cost_rhythm.incidents WHERE scope = 'feature=code_review'";
+
+fn rows(directory: &Path, sql: &str) -> BTreeSet<[String; 6]> {
     let engine = support::Engine::start(directory);
     let url = format!("http://127.0.0.1:{}", engine.port);
     let server = ClickHouse::new(ClickHouseOptions { url, ..ClickHouseOptions::default() }).unwrap();
-    let rows = tokio::runtime::Runtime::new()
-        .unwrap()
-        .block_on(server.query_rows("SELECT rule, scope, period, state, toString(threshold), id FROM cost_rhythm.alerts", "TabSeparated"));
+    let rows = tokio::runtime::Runtime::new().unwrap().block_on(server.query_rows(sql, "TabSeparated"));
     rows.unwrap().lines().map(|line| line.split('\t').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap()).collect()
 }
 
@@ -70,7 +74,12 @@ fn the_replay_audits_itself_and_the_incident_in_it_is_found_and_resolved_and_cha
     assert!(line("resolved").contains("after it was stopped"), "{text}");
     assert!(line("explained").contains("feature=code_review has spent "), "{text}");
 
-    let (with, without) = (alerts(&eventful), alerts(&calm));
+    let (with, without) = (rows(&eventful, ALERTS), rows(&calm, ALERTS));
+    assert_eq!(rows(&calm, INCIDENT), BTreeSet::new());
+    let incidents: Vec<[String; 6]> = rows(&eventful, INCIDENT).into_iter().collect();
+    assert_eq!(incidents.len(), 1, "{incidents:?}");
+    assert_eq!(incidents[0][..2], ["resolved", "critical"]);
+    assert_eq!(incidents[0][3], "provider=anthropic provider=anthropic,model=claude-3-opus total", "one cause, seen by four");
     let hour = end.plus(-(7 * HOUR_US + 40 * MINUTE_US));
     let window = Window { start: hour, end: hour.plus(HOUR_US) };
     let period = format!("{}Z", &hour.to_string()[..16]);
@@ -163,6 +172,12 @@ fn a_visitor_sees_the_incident_begin_be_told_explained_and_resolved_before_the_p
     terminal.until("Now live");
     browser.open(&page);
     browser.until(&format!("!!{}", item("resolved")), 30);
+    browser.until("[...document.querySelectorAll('#incidents li')].some((row) => row.innerText.includes('feature code_review') && row.innerText.includes('Also seen in'))", 30);
+    browser.eval(
+        "[...document.querySelectorAll('#incidents button.alert')].find((row) => row.innerText.includes('feature code_review')).click()",
+    );
+    browser.until("document.querySelector('#alert-dialog[open]')?.innerText.includes('feature code_review') ?? false", 10);
+    browser.eval("document.querySelector('#alert-dialog').close()");
     assert_eq!(browser.complaints(), Vec::<String>::new(), "the console is clean");
     browser.until("document.querySelectorAll('.placeholder').length === 0", 10);
     browser.picture("incident-over.png", 1280, 1530);

@@ -1,4 +1,4 @@
-//! `cost-rhythm report` on the real engine, over events of fixed dates. `REGENERATE=1` writes the golden files anew.
+//! `cost-rhythm report` and `cost-rhythm scenario` on the real engine, over events of fixed dates. `REGENERATE=1` writes the golden files anew.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod support;
@@ -50,6 +50,12 @@ fn statements() -> Vec<String> {
     all.push(
         "INSERT INTO budget_rows SELECT 'won-daily', '', 'p', toDateTime('2026-11-23 00:00:00', 'UTC') + toIntervalDay(number),
             toDateTime('2026-11-24 00:00:00', 'UTC') + toIntervalDay(number), 'KRW', 1000, 500000, NULL, '', 1 FROM numbers(3)"
+            .to_owned(),
+    );
+    // A rate that changes within a week, and one that is too young.
+    all.push(
+        "INSERT INTO exchange_rate_rows VALUES ('one', now64(6), 'KRW', '2026-01-01 00:00:00', '1380.5'), ('one', now64(6), 'KRW', '2026-11-25 00:00:00', '1400'),
+            ('one', now64(6), 'EUR', '2026-11-20 00:00:00', '0.92')"
             .to_owned(),
     );
     all
@@ -117,6 +123,20 @@ impl Stand {
             Command::new(support::PROGRAM).args(["report", "--config", self.config.to_str().unwrap()]).args(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn scenario(&self, arguments: &[&str]) -> String {
+        let output =
+            Command::new(support::PROGRAM).args(["scenario", "--config", self.config.to_str().unwrap()]).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What a command that must fail says.
+    fn refusal(&self, arguments: &[&str]) -> String {
+        let output = Command::new(support::PROGRAM).args(arguments).args(["--config", self.config.to_str().unwrap()]).output().unwrap();
+        assert!(!output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
     }
 
     fn ask(&self, sql: &str) -> String {
@@ -203,8 +223,92 @@ fn reports_of_fixed_events_are_what_they_were_and_equal_a_recount_of_the_events(
     assert!(stand.report(&["--period", "monthly", "--date", "2026-11-01"]).contains(&sum("sum(cost)", "1")));
     assert!(stand.report(&["--period", "daily"]).contains("# Spend 20"));
 
+    // Calls that name the beginning of their prompt, 2 minutes apart, after every tenth an hour of rest; another beginning is never repeated.
+    let insert = "INSERT INTO usage_event_rows (topic, `partition`, `offset`, event_id, source, occurred_at, kind, provider, model, uncached_input_tokens, cost, cost_status, attributes)
+        SELECT 'usage-events', 0, 10000 + number, toString(number), 'test', toDateTime64('2026-12-10 00:00:00', 6, 'UTC') + toIntervalMinute(number * 2 + intDiv(number, 10) * 60), 'llm', 'openai', 'gpt-4',
+            if(number = 1, 700, 3000), 0.09, 'priced', map('prefix_hash', if(number = 99, 'rare', 'system'), 'prefix_tokens', '2000') FROM numbers(100)";
+    stand.runtime.block_on(stand.server.execute(insert)).unwrap();
+    let day: serde_json::Value =
+        serde_json::from_str(&stand.report(&["--period", "daily", "--date", "2026-12-10", "--format", "json"])).unwrap();
+    let advice = day["advice"].as_array().unwrap().iter().find(|advice| advice["kind"] == "cacheable_repeats").unwrap();
+    // 99 calls, of them 10 after a rest; 89 repeats of 2000 tokens but one of 700 that were uncached: 176,700 x (30 - 15) USD per million.
+    assert_eq!((&advice["about"], &advice["saving"]), (&"openai / gpt-4, prefix system".into(), &"2.6505".into()));
+    assert!(advice["text"].as_str().unwrap().starts_with("89 of 99 calls") && !day["notes"].to_string().contains("prefix_hash"), "{day}");
+
     let file = stand.config.with_file_name("report.html");
     stand.report(&["--period", "weekly", "--date", "2026-11-26", "--format", "html", "--out", file.to_str().unwrap()]);
     let html = std::fs::read_to_string(file).unwrap();
     assert!(html.contains("claude-&lt;b&gt;haiku|x") && !html.contains("<b>") && !html.contains("http://") && !html.contains("<script"));
+}
+
+/// A recount of events in won: by day, each at the rate in force when it began, rounded once.
+fn in_won(filter: &str) -> String {
+    format!(
+        "SELECT toString(sum(toDecimal128(roundBankers(toDecimal256(cost, 18) * toDecimal256(if(day >= '2026-11-25', '1400', '1380.5'), 18), 18), 18)))
+        FROM (SELECT toDate(occurred_at) AS day, sum(cost) AS cost FROM usage_events WHERE {filter} GROUP BY day)"
+    )
+}
+
+#[test]
+fn a_report_in_another_currency_is_converted_day_by_day_at_the_dated_rates() {
+    let stand = stand();
+    let weekly = ["--period", "weekly", "--date", "2026-11-26", "--currency", "krw"];
+    for (name, format) in [("report_krw.json", "json"), ("report_krw.md", "markdown")] {
+        assert_golden(name, &fixed(&stand.report(&[&weekly[..], &["--format", format]].concat())));
+    }
+    let report: serde_json::Value = serde_json::from_str(&stand.report(&[&weekly[..], &["--format", "json"]].concat())).unwrap();
+    let this = "occurred_at >= '2026-11-23 00:00:00' AND occurred_at < '2026-11-30 00:00:00'";
+    assert_eq!(report["total"]["cost"], stand.ask(&in_won(this)));
+    assert_eq!(report["total"]["previous_cost"], stand.ask(&in_won("occurred_at < '2026-11-23 00:00:00'")));
+    let provider = &report["breakdowns"][0]["lines"][1];
+    assert_eq!(provider["cost"], stand.ask(&in_won(&format!("{this} AND provider = '{}'", provider["name"].as_str().unwrap()))));
+    let acme = report["allocations"][2]["lines"].as_array().unwrap().iter().find(|line| line["name"] == "acme").unwrap();
+    assert_eq!(acme["total"], stand.ask(&in_won(&format!("{this} AND tags['customer'] = 'acme'"))));
+    // What is recommended does not depend on the currency of the report.
+    let dollars: serde_json::Value = serde_json::from_str(&stand.report(&[&weekly[..4], &["--format", "json"]].concat())).unwrap();
+    assert_eq!(report["advice"], dollars["advice"]);
+
+    let html = stand.report(&[&weekly[..], &["--format", "html"]].concat());
+    assert!(html.contains(", KRW. Database") && html.contains(" KRW, ") && !html.contains("US dollars. Database"));
+    let refused = |currency: &str| stand.refusal(&["report", "--period", "weekly", "--date", "2026-11-26", "--currency", currency]);
+    let young = refused("EUR");
+    assert!(
+        young.contains("CR-6004: EUR") && young.contains("from 2026-11-20T00:00:00Z, and amounts from 2026-11-16T00:00:00Z"),
+        "{young}"
+    );
+    assert!(refused("CHF").contains("CR-6004: CHF: no exchange rate: exchange_rates has none"));
+}
+
+#[test]
+fn scenarios_grow_from_the_measured_month_and_say_where_it_breaks_even() {
+    let stand = stand();
+    let month = ["--month", "2026-11", "--months", "3"];
+    for (name, format) in [("scenario.txt", "text"), ("scenario.md", "markdown"), ("scenario.json", "json")] {
+        assert_golden(name, &fixed(&stand.scenario(&[&month[..], &["--format", format, "--fixed-cost", "100"]].concat())));
+    }
+    let won: serde_json::Value =
+        serde_json::from_str(&stand.scenario(&[&month[..], &["--currency", "KRW", "--format", "json"]].concat())).unwrap();
+    let measured = &won["measured"];
+    let ask = |sql: &str| stand.ask(sql);
+    assert_eq!(measured["cost"], ask(&in_won("1")));
+    assert_eq!(measured["variable_cost"], ask(&in_won("kind = 'llm'")));
+    assert_eq!(measured["users"].to_string(), ask("SELECT uniqExact(user_id) FROM usage_events"));
+    assert_eq!(measured["calls"].to_string(), ask("SELECT countIf(kind = 'llm') FROM usage_events"));
+
+    // A month after, in whole numbers that another arithmetic gives: 1.1 x 1.2 x 0.95 = 1.254.
+    let dollars: serde_json::Value = serde_json::from_str(&stand.scenario(&[&month[..], &["--format", "json"]].concat())).unwrap();
+    let next = "SELECT toString(toDecimal128(roundBankers(toDecimal256(sumIf(cost, kind = 'llm'), 36) * toDecimal256('1.254', 18), 18), 18) + sumIf(cost, kind = 'cost'))
+        FROM usage_events";
+    assert_eq!(dollars["scenarios"][0]["months"][1]["cost"], ask(next));
+    let price = "SELECT toString(toDecimal128(roundBankers(toDecimal256(sum(cost), 36) / 31, 18), 18)) FROM usage_events";
+    assert_eq!(dollars["break_even"]["price_per_user"], ask(price));
+    let users =
+        "SELECT ceil(31 * toFloat64(sumIf(cost, kind = 'cost')) / toFloat64(sum(revenue) - sumIf(cost, kind = 'llm'))) FROM usage_events";
+    assert_eq!(dollars["break_even"]["users"]["at_least"].to_string(), ask(users));
+
+    // A month without anything says so, and does not divide by nobody.
+    let empty = stand.scenario(&["--month", "2026-03"]);
+    assert!(empty.contains("There are no users in the measured month") && empty.contains("No event of the month tells revenue"), "{empty}");
+    let refused = stand.refusal(&["scenario", "--month", "October"]);
+    assert!(refused.contains("expected a year and a month, such as 2026-10"), "{refused}");
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Output;
 
 use schemas::GroupingSet;
-use sinks::clickhouse::{ClickHouse, ClickHouseOptions};
+use sinks::clickhouse::{BudgetDefinition, ClickHouse, ClickHouseOptions};
 use support::Engine;
 use tokio::runtime::Runtime;
 
@@ -206,4 +206,36 @@ fn a_judgement_is_proved_by_a_state_file_and_a_report() {
     let output = stand.status(&config, &["--state-file", "no/such/directory/state.json"]);
     assert_eq!(code(&output), 3);
     assert!(text(&output).contains("CR-6003"), "{}", text(&output));
+}
+
+#[test]
+fn budgets_that_are_configured_elsewhere_are_judged_by_the_set_that_counts_them() {
+    let stand = Stand::start();
+    let rows = [
+        events(20),
+        rhythm("total", "DISSONANT", 1),
+        rhythm("user_id=u_1", "CHAOTIC", 1),
+        rhythm("budget:bedrock", "RESONANT", 1),
+        budget("others-daily", "", "1.20"),
+        budget("others-user", "user_id=u_1", "1.20"),
+        budget("bedrock", "", "0.50"),
+    ];
+    let config = stand.database("elsewhere", &rows);
+    let states = || {
+        let output = stand.status(&config, &["--json"]);
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let state = |name: &str| {
+            let budgets = document["judgement"]["budgets"].as_array().unwrap();
+            budgets.iter().find(|budget| budget["budget"] == name).unwrap()["state"].clone()
+        };
+        ["others-daily", "others-user", "bedrock"].map(state)
+    };
+    let no_state = serde_json::Value::Null;
+    assert_eq!(states(), [no_state.clone(), no_state, "RESONANT".into()], "nobody says which set counts them");
+    let url = format!("http://127.0.0.1:{}", stand.engine.port);
+    let server = ClickHouse::new(ClickHouseOptions { url, database: "elsewhere".to_owned(), ..ClickHouseOptions::default() }).unwrap();
+    let definition = |name: &str, set: &str| BudgetDefinition { budget: name.to_owned(), set: set.to_owned(), is_rolling: false };
+    let definitions = [definition("others-daily", "total"), definition("others-user", "user"), definition("bedrock", "budget:bedrock")];
+    stand.runtime.block_on(async { server.publish_budgets(&definitions).await.unwrap() });
+    assert_eq!(states(), ["DISSONANT".into(), "CHAOTIC".into(), serde_json::Value::from("RESONANT")]);
 }

@@ -1,8 +1,8 @@
-// Alerts: the list, and the life of one in a dialog.
+// Incidents; alerts: the list, and the life of one in a dialog.
 
 import { ask } from "./api.js";
 import { $, h, number, problem, remember, show, sqlButton, tools } from "./dom.js";
-import { age, exact, money, moment, scopeName, scopeParts } from "./format.js";
+import { age, count, exact, money, moment, scopeName, scopeParts } from "./format.js";
 
 const TONES = { info: "soft", warning: "warn", critical: "bad", emergency: "bad" };
 const STATES = { fired: "fired", escalated: "escalated", resolved: "resolved", period_reset: "period over" };
@@ -11,6 +11,29 @@ const tone = (row) => (isOpen(row) ? TONES[row.level] : "soft");
 const pill = (row) => h("span", { class: `pill ${tone(row)}`, title: row.silenced || null }, isOpen(row) ? row.level : STATES[row.state], row.silenced && ", silenced");
 
 let shown = 8;
+
+const INCIDENTS_SHOWN = 5;
+
+// What was too much, by its cause: the narrowest scope, and who else saw it.
+export async function loadIncidents(state, open) {
+  const answer = await ask("incidents", { scope: state.alertScope, limit: INCIDENTS_SHOWN });
+  remember("incidents", answer);
+  tools("incidents", sqlButton("incidents", "the incidents"));
+  if (!answer.data.length) {
+    show("incidents", h("p", { class: "empty" }, "No data: no closed hour was far above what was expected."));
+    return;
+  }
+  const items = answer.data.map((row) => {
+    const seen = row.contributors.map((each) => scopeName(each.scope));
+    const factor = row.factor === null ? "where nothing was expected" : `${count(Math.round(row.factor * 10) / 10)} times what was expected`;
+    return h("li", {}, h("button", { type: "button", class: "alert", "data-key": `incident-${row.scope}-${row.started_at}`, disabled: !row.alert_id, onclick: () => open(row.alert_id) },
+      h("span", { class: `pill ${row.state === "open" ? TONES[row.level] : "soft"}` }, row.state === "open" ? row.level : "resolved"),
+      h("b", {}, scopeName(row.scope)), h("span", { class: "when", title: row.started_at }, `${age((Date.now() - Date.parse(row.started_at)) / 1000)} ago`),
+      h("p", {}, h("b", { title: exact(row.excess, "USD") }, money(row.excess, "USD")), ` too much from ${moment(row.started_at, state.zone)} to ${moment(row.ended_at, state.zone)}, ${factor}.`,
+        seen.length > 0 && ` Also seen in ${seen.slice(0, 4).join(", ")}${seen.length > 4 ? ` and ${seen.length - 4} more` : ""}.`)));
+  });
+  show("incidents", h("ul", {}, items), answer.next_cursor && h("p", { class: "soft" }, "Older ones are in the view incidents."));
+}
 
 export async function loadAlerts(state, open, changeFilter) {
   const scope = state.alertScope;

@@ -1,6 +1,6 @@
 // What is shown stands in the address: filters, range, currency, zone, grouping, the open alert. So links can be passed on and the back button works.
 
-import { loadAlerts, showAlert } from "./alerts.js";
+import { loadAlerts, loadIncidents, showAlert } from "./alerts.js";
 import { ApiError, ask, listen } from "./api.js";
 import { $, h, problem, show } from "./dom.js";
 import { age, scopeName } from "./format.js";
@@ -64,6 +64,7 @@ const PANELS = {
   breakdown: { every: 10000, topics: ["spend"], load: () => loadBreakdown(state, narrow) },
   budgets: { every: 6000, topics: ["budgets"], load: () => loadBudgets(state) },
   alerts: { every: 3000, topics: ["alerts"], load: () => loadAlerts({ ...state, alertScope: alertScope() }, openAlert, (alerts) => go({ alerts })) },
+  incidents: { every: 6000, topics: ["alerts", "rhythm"], load: () => loadIncidents({ ...state, alertScope: alertScope() }, openAlert) },
   rhythm: { every: 10000, topics: ["rhythm"], load: () => loadRhythm(state, scope()) },
   pipeline: { every: 5000, topics: ["spend"], load: () => loadPipeline() },
 };

@@ -97,6 +97,10 @@ pub fn router(options: ConsoleOptions) -> Result<Router, ConsoleError> {
         .route("/api/v1/series", get(|State(c): State<Arc<Console>>, RawQuery(q)| async move { answer(c.series(q.as_deref()).await) }))
         .route("/api/v1/budgets", get(|State(c): State<Arc<Console>>, RawQuery(q)| async move { answer(c.budgets(q.as_deref()).await) }))
         .route("/api/v1/rhythm", get(|State(c): State<Arc<Console>>, RawQuery(q)| async move { answer(c.rhythm(q.as_deref()).await) }))
+        .route(
+            "/api/v1/incidents",
+            get(|State(c): State<Arc<Console>>, RawQuery(q)| async move { answer(c.incidents(q.as_deref()).await) }),
+        )
         .route("/api/v1/alerts", get(|State(c): State<Arc<Console>>, RawQuery(q)| async move { answer(c.alerts(q.as_deref()).await) }))
         .route("/api/v1/alerts/{id}", get(alert))
         .route("/api/v1/health", get(|State(c): State<Arc<Console>>, RawQuery(q)| async move { answer(c.health(q.as_deref()).await) }))
@@ -118,6 +122,7 @@ pub fn documented_routes() -> Vec<(&'static str, Vec<&'static str>)> {
         ("/api/v1/series", of_slice(spend::SERIES)),
         ("/api/v1/budgets", lists::BUDGETS.to_vec()),
         ("/api/v1/rhythm", lists::RHYTHM.to_vec()),
+        ("/api/v1/incidents", lists::INCIDENTS.to_vec()),
         ("/api/v1/alerts", lists::ALERTS.to_vec()),
         ("/api/v1/alerts/{id}", Vec::new()),
         ("/api/v1/health", Vec::new()),

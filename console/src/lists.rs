@@ -1,4 +1,4 @@
-//! `/api/v1/budgets`, `/api/v1/rhythm`, `/api/v1/alerts`: small tables, filtered and paged.
+//! `/api/v1/budgets`, `/api/v1/rhythm`, `/api/v1/incidents`, `/api/v1/alerts`: small tables, filtered and paged.
 
 use serde_json::{Value, json};
 
@@ -11,9 +11,11 @@ use crate::time;
 
 pub(crate) const BUDGETS: &[&str] = &["budget", "scope", "running", "limit", "cursor"];
 pub(crate) const RHYTHM: &[&str] = &["scope", "state", "from", "to", "limit", "cursor"];
+pub(crate) const INCIDENTS: &[&str] = &["state", "scope", "from", "to", "limit", "cursor"];
 pub(crate) const ALERTS: &[&str] = &["level", "rule", "state", "scope", "from", "to", "latest", "open", "limit", "cursor"];
 
 const LEVELS: [&str; 4] = ["info", "warning", "critical", "emergency"];
+const INCIDENT_STATES: [&str; 2] = ["open", "resolved"];
 const ALERT_STATES: [&str; 4] = ["fired", "escalated", "resolved", "period_reset"];
 const RHYTHM_STATES: [&str; 5] = ["RESONANT", "DISSONANT", "CHAOTIC", "LEARNING", "IDLE"];
 
@@ -133,6 +135,48 @@ impl Console {
         let mut rows = self.reader.rows(&question).await?;
         let next = cut(&parameters, &mut rows, limit, &["hour", "scope"]);
         Ok(json!({ "data": without(rows, &[]), "next_cursor": next, "limits": rhythm_limits(), "queries": [question.shown("rhythm")] }))
+    }
+
+    /// What was not as usual, by its cause: the narrowest scope, and the others that saw it.
+    pub(crate) async fn incidents(&self, query: Option<&str>) -> Result<Value, Problem> {
+        let parameters = Parameters::read("/api/v1/incidents", query, INCIDENTS.iter().copied())?;
+        let limit = parameters.number("limit", 20, 1..=500)?;
+        let place = parameters.cursor(2)?;
+        let mut question = Question::default();
+        let mut conditions = String::new();
+        for (name, operator) in [("from", ">="), ("to", "<")] {
+            if let Some(instant) = parameters.text(name) {
+                question.set(name, time::parameter(self.business_zone.parse(name, instant)?));
+                conditions += &format!(" AND i.started_at {operator} {{{name}:DateTime('UTC')}}");
+            }
+        }
+        conditions += &word(&parameters, "state", &INCIDENT_STATES, "i.state", &mut question)?;
+        if let Some(scope) = parameters.text("scope") {
+            question.set("scope", scope);
+            conditions += " AND (i.scope = {scope:String} OR has(arrayMap(c -> c.1, i.contributors), {scope:String}))";
+        }
+        if let Some([at, scope]) = place.as_deref() {
+            question.set("after_at", at.replace('T', " ").replace('Z', ""));
+            question.set("after_scope", scope);
+            conditions += " AND (i.started_at < {after_at:DateTime('UTC')} OR (i.started_at = {after_at:DateTime('UTC')} AND i.scope > {after_scope:String}))";
+        }
+        question.sql = format!(
+            "SELECT i.scope AS scope, i.started_at AS started_at, i.ended_at AS ended_at, i.state AS state, i.level AS level, i.rules AS rules,\n\
+             toString(i.actual) AS actual, toString(i.expected) AS expected, toString(i.excess) AS excess, i.factor AS factor,\n\
+             arrayMap(c -> CAST((c.1, toString(c.4)), 'Tuple(scope String, excess String)'), i.contributors) AS contributors,\n\
+             nullIf(a.id, '') AS alert_id\n\
+             FROM {database}.incidents AS i\n\
+             LEFT JOIN (\n    SELECT scope, period, argMin(id, (occurred_at, id)) AS id FROM {database}.alerts\n    WHERE state = 'fired' AND rule IN ('spike', 'hourly-mean', 'hour-above') GROUP BY scope, period\n\
+             ) AS a ON a.scope = i.scope AND a.period = formatDateTime(i.since, '%FT%RZ', 'UTC')\n\
+             WHERE true{conditions}\n\
+             ORDER BY i.started_at DESC, i.scope\n\
+             LIMIT {}",
+            limit + 1,
+            database = self.tables.database,
+        );
+        let mut rows = self.reader.rows(&question).await?;
+        let next = cut(&parameters, &mut rows, limit, &["started_at", "scope"]);
+        Ok(json!({ "data": without(rows, &[]), "next_cursor": next, "queries": [question.shown("incidents")] }))
     }
 
     pub(crate) async fn alerts(&self, query: Option<&str>) -> Result<Value, Problem> {

@@ -7,5 +7,4 @@ pub mod action;
 pub mod forecast;
 mod mean;
 pub mod rhythm;
-pub mod scenario;
 pub mod spike;

@@ -11,7 +11,7 @@ use schemas::budget::Budget;
 use schemas::calendar::Calendar;
 use schemas::partial::{BlockBuilder, BlockHeader};
 use schemas::rates::Rates;
-use schemas::rollup::{AccountsRow, BudgetRow, PaceRow, RhythmRow, RollupRow};
+use schemas::rollup::{AccountsRow, AnomalyRow, BudgetRow, PaceRow, RhythmRow, RollupRow};
 use schemas::timestamp::HOUR_US;
 use schemas::{Accounts, Bucket, GroupingSet, Measures, Money, Timestamp};
 
@@ -58,6 +58,10 @@ impl MonitorEffects for Counter {
         self.bytes += row.scope.len();
     }
     fn rhythm(&mut self, row: &RhythmRow<'_>) {
+        self.rows += 1;
+        self.bytes += row.scope.len();
+    }
+    fn anomaly(&mut self, row: &AnomalyRow<'_>) {
         self.rows += 1;
         self.bytes += row.scope.len();
     }

@@ -11,7 +11,7 @@ use schemas::budget::Budget;
 use schemas::calendar::Calendar;
 use schemas::partial::{BlockBuilder, BlockHeader};
 use schemas::rates::Rates;
-use schemas::rollup::{AccountsRow, BudgetRow, PaceRow, RhythmRow, RollupRow};
+use schemas::rollup::{AccountsRow, AnomalyRow, BudgetRow, PaceRow, RhythmRow, RollupRow};
 use schemas::timestamp::HOUR_US;
 use schemas::{Accounts, Bucket, Dimension, GroupingSet, Measures, Money, Timestamp};
 
@@ -26,6 +26,7 @@ impl MonitorEffects for Nobody {
     fn rollup(&mut self, _: &RollupRow<'_, Box<str>>) {}
     fn budget(&mut self, _: &BudgetRow<'_>) {}
     fn pace(&mut self, _: &PaceRow<'_>) {}
+    fn anomaly(&mut self, _: &AnomalyRow<'_>) {}
     fn rhythm(&mut self, _: &RhythmRow<'_>) {}
     fn accounts(&mut self, _: &AccountsRow<'_>) {}
     fn alert(&mut self, _: &Alert) {}

@@ -1,13 +1,17 @@
-//! What people read: the status of the spend, and reports of a day, a week or a month.
+//! What people read: the status of the spend, reports of a day, a week or a month, and growth scenarios.
 //!
 //! Questions go to ClickHouse through a [`Reader`], which knows no client; answers become plain values, and values become text. Nothing
 //! here has a clock: all times are the server's. Money is exact decimal text from the query to the page; only ratios are floating point.
 
 mod amount;
+mod currency;
 mod markdown_text;
 pub mod periodic;
 mod reader;
+pub mod scenario;
 pub mod status;
+mod terminal_text;
 
 pub use amount::Amount;
+pub use currency::SetView;
 pub use reader::{ReadError, Reader, literal};

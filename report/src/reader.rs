@@ -28,6 +28,30 @@ pub enum ReadError {
         /// Where reading stopped.
         problem: String,
     },
+    /// Amounts of a currency are asked for, and no rate was in force then.
+    #[error(
+        "CR-6004: {currency}: no exchange rate: {problem}; add a [[rate]] with an earlier `from` to a file of prices.rates and start `cost-rhythm run` once, or take another currency"
+    )]
+    NoRate {
+        /// Which one.
+        currency: String,
+        /// What there is.
+        problem: String,
+    },
+    /// Amounts grow beyond what money can be (10^20).
+    #[error("CR-6005: scenario {what}: amounts grow beyond 10^20, which is no money any more: look fewer months ahead (--months)")]
+    TooLarge {
+        /// Which scenario.
+        what: &'static str,
+    },
+}
+
+impl ReadError {
+    /// Nothing counts all spend.
+    pub(crate) fn no_total() -> Self {
+        let problem = "no grouping set has an empty key: add [[grouping_set]] name = \"total\", key = []".to_owned();
+        ReadError::Refused { what: "the total", problem }
+    }
 }
 
 /// Asks ClickHouse through a client of the caller's.

@@ -122,6 +122,8 @@ pub enum Table {
     Rhythm,
     /// One row per projected budget, scope and hour.
     Pace,
+    /// One row per rule, watched series and closed hour of what is not as usual.
+    Anomalies,
     /// Progress of one shard on one input partition. Written after everything that was submitted before it.
     Accounts,
 }

@@ -330,7 +330,7 @@ impl Objects {
         let bytes = encode(&head, &state.body).map_err(|error| error.to_string())?;
         written += bytes.len() as u64;
         self.put(&self.snapshot_name(offset), bytes.into(), patience).await?;
-        if let Err(reason) = self.clean(offset).await {
+        if let Err(reason) = self.clean(&head).await {
             tracing::warn!(reason, "old snapshots cannot be removed yet");
         }
         Ok(Written { offset, segments, runs, bytes: written })
@@ -392,25 +392,28 @@ impl Objects {
         Ok((parts.concat(), first, expires))
     }
 
-    /// The latest owner, who has saved at `offset`, removes all but the snapshots of the last offsets, others' of this offset, and the segments
-    /// and runs that none of the remaining ones names.
-    async fn clean(&self, offset: i64) -> Result<(), String> {
-        let names = self.names().await?;
+    /// The latest owner, who has just saved this snapshot, removes all but the snapshots of the last offsets, others' of this offset, and the segments
+    /// and runs that none of the remaining ones names. It may be told an old list of names: of what that does not know nothing is removed, and what the
+    /// new snapshot needs stays whether it is listed or not.
+    async fn clean(&self, saved: &SnapshotHead) -> Result<(), String> {
+        let (names, offset) = (self.names().await?, saved.offset);
         if !self.is_latest_owner().await? {
             return Ok(());
         }
         let upto: BTreeSet<i64> = names.iter().filter_map(|name| snapshot_offset(name)).filter(|found| *found <= offset).collect();
         let oldest_kept = upto.iter().rev().nth(KEPT - 1).copied().unwrap_or(i64::MIN);
-        let snapshots = names.iter().filter_map(|name| Some((snapshot_offset(name)?, name)));
         let own = self.snapshot_name(offset);
-        let (kept, gone): (Vec<_>, Vec<_>) =
-            snapshots.partition(|(found, name)| *found >= oldest_kept && (*found != offset || **name == own));
+        let snapshots = names.iter().filter(|name| **name != own).filter_map(|name| Some((snapshot_offset(name)?, name)));
+        let (kept, gone): (Vec<_>, Vec<_>) = snapshots.partition(|(found, _)| *found >= oldest_kept && *found != offset);
         let mut needed = BTreeSet::new();
+        let mut need = |head: &SnapshotHead| {
+            needed.extend(head.segments.iter().map(|segment| segment.name.clone()));
+            needed.extend(head.runs.iter().map(|run| run.name.clone()));
+        };
+        need(saved);
         for (_, name) in kept {
             let bytes = self.get(name).await.map_err(|failure| failure.text)?;
-            let (head, _) = decode(&bytes).map_err(|error| error.to_string())?;
-            needed.extend(head.segments.into_iter().map(|segment| segment.name));
-            needed.extend(head.runs.into_iter().map(|run| run.name));
+            need(&decode(&bytes).map_err(|error| error.to_string())?.0);
         }
         let is_part = |name: &str| name.starts_with("segment-") || name.starts_with("run-");
         let unneeded = names.iter().filter(|name| is_part(name) && !needed.contains(*name));

@@ -164,7 +164,20 @@ impl Alert {
     /// # Errors
     /// Only if a JSON writer to memory fails, which it does not.
     pub fn to_cloudevent(&self) -> Result<Vec<u8>, serde_json::Error> {
+        self.cloudevent(None)
+    }
+
+    /// The same with the extension attribute `historical`: what it is about was over long before it was read.
+    ///
+    /// # Errors
+    /// As [`Alert::to_cloudevent`].
+    pub fn to_historical_cloudevent(&self) -> Result<Vec<u8>, serde_json::Error> {
+        self.cloudevent(Some(true))
+    }
+
+    fn cloudevent(&self, historical: Option<bool>) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(&Envelope {
+            historical,
             specversion: "1.0",
             id: self.id(),
             source: EVENT_SOURCE,
@@ -206,6 +219,8 @@ fn put(out: &mut Vec<u8>, field: &[u8]) {
 /// The attributes of CloudEvents 1.0.
 #[derive(Serialize)]
 struct Envelope<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    historical: Option<bool>,
     specversion: &'static str,
     id: String,
     source: &'static str,
@@ -304,6 +319,13 @@ mod tests {
     fn the_bytes_are_the_golden_ones() {
         let bytes = String::from_utf8(alert().to_cloudevent().unwrap()).unwrap();
         assert_eq!(bytes, include_str!("../golden/alert_v1.json").trim());
+    }
+
+    #[test]
+    fn one_about_the_past_has_one_attribute_more() {
+        let mut event: serde_json::Value = serde_json::from_slice(&alert().to_historical_cloudevent().unwrap()).unwrap();
+        assert_eq!(event.as_object_mut().unwrap().remove("historical"), Some(true.into()));
+        assert_eq!(event, serde_json::from_slice::<serde_json::Value>(&alert().to_cloudevent().unwrap()).unwrap());
     }
 
     #[test]

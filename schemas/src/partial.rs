@@ -9,6 +9,9 @@ use crate::{Accounts, Bucket, Measures, Money, Timestamp};
 /// First byte of a block.
 pub const FORMAT_VERSION: u8 = 1;
 
+/// The last quarter hour that a `DateTime` of ClickHouse holds, early in 2106: no event is later.
+const LAST_BUCKET: u32 = u32::MAX / 900;
+
 /// What a block says beside its cells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockHeader<'a> {
@@ -220,6 +223,9 @@ impl<'a> Block<'a> {
             skipped: r.count()?,
         };
         let closed_before = Timestamp::from_micros(r.long()?);
+        if closed_before > Bucket::from_number(LAST_BUCKET).end() {
+            return Err(ReadError::Malformed.into());
+        }
         let sealed = read_array(&mut r, |r| Ok((read_bucket(r)?, r.long()?)))?;
         let sets = read_array(&mut r, Reader::text)?;
         Ok(Block { header: BlockHeader { topic, partition, inputs, shards, is_last, accounts, closed_before, sealed }, sets, cells: r })
@@ -261,7 +267,8 @@ fn read_int(r: &mut Reader<'_>) -> Result<i32, ReadError> {
 }
 
 fn read_bucket(r: &mut Reader<'_>) -> Result<Bucket, ReadError> {
-    u32::try_from(r.long()?).map(Bucket::from_number).map_err(|_| ReadError::Malformed)
+    let number = u32::try_from(r.long()?).ok().filter(|number| *number <= LAST_BUCKET);
+    number.map(Bucket::from_number).ok_or(ReadError::Malformed)
 }
 
 /// Never trusts the count: memory grows with the bytes that are really there.
@@ -347,6 +354,24 @@ mod tests {
         assert!(rest.is_empty());
         let json = format!("{value:?}");
         assert!(json.contains("\"claude\"") && json.contains("usage-events"), "{json}");
+    }
+
+    /// Found by fuzzing: a monitor that took such a block could not be restored.
+    #[test]
+    fn what_is_later_than_any_event_is_refused() {
+        let beyond = Bucket::from_number(LAST_BUCKET + 1);
+        let read = |header: &BlockHeader<'_>, bucket: Bucket| {
+            let mut builder = BlockBuilder::default();
+            builder.push("total", std::iter::empty(), bucket, 5, 42, &measures());
+            let bytes = builder.finish(header);
+            Block::read(&bytes).and_then(|block| block.for_each_cell(|_| {}))
+        };
+        let last = Bucket::from_number(LAST_BUCKET);
+        let latest = BlockHeader { closed_before: last.end(), sealed: vec![(last, 7)], ..header() };
+        assert_eq!(read(&latest, last), Ok(()));
+        assert!(read(&latest, beyond).is_err());
+        assert!(read(&BlockHeader { sealed: vec![(beyond, 7)], ..header() }, last).is_err());
+        assert!(read(&BlockHeader { closed_before: last.end().plus(1), ..header() }, last).is_err());
     }
 
     #[test]

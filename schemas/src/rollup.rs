@@ -185,6 +185,29 @@ pub struct RhythmRow<'a> {
     pub revision: i64,
 }
 
+/// A closed hour of a watched series in which a rule about hours had something to tell, and was not over before. Key: rule, scope, since, hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnomalyRow<'a> {
+    /// `spike`, `hourly-mean` or `hour-above`.
+    pub rule: &'a str,
+    /// The series, as in [`RhythmRow`].
+    pub scope: &'a str,
+    /// Start of the hour in which the rule fired.
+    pub since: Timestamp,
+    /// Start of this hour.
+    pub hour: Timestamp,
+    /// How grave it has become so far: `warning` or `critical`.
+    pub level: &'a str,
+    /// What the hour cost, US dollars.
+    pub actual: Money,
+    /// What the rule expected of it.
+    pub expected: Money,
+    /// Is the rule over with this hour?
+    pub is_over: bool,
+    /// Offset after the record that closed the hour.
+    pub revision: i64,
+}
+
 /// Where a budget will end, as it looks after a closed hour. Key: budget, scope, hour.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PaceRow<'a> {

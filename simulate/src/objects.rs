@@ -165,7 +165,9 @@ impl ObjectStore for SimObjects {
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         self.read().await?;
-        self.store.list_with_delimiter(prefix).await
+        let mut listed = self.store.list_with_delimiter(prefix).await?;
+        listed.objects = self.world.lock().show(prefix.map_or("", |prefix| prefix.as_ref()), listed.objects);
+        Ok(listed)
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {

@@ -281,6 +281,15 @@ impl BlockReader {
         ((key, self.number("hour", row)), format!("{texts:?} {amounts:?} {measures:?}"))
     }
 
+    /// A row of `anomaly_rows`: rule, scope, beginning and hour, everything else.
+    pub(crate) fn anomaly(&self, row: usize) -> ((String, u32), String) {
+        let amounts = ["actual", "expected"].map(|column| self.number::<i128>(column, row));
+        let since: u32 = self.number("since", row);
+        let key = format!("{} {} since {since}", self.text("rule", row), self.text("scope", row));
+        let is_over: u8 = self.number("is_over", row);
+        ((key, self.number("hour", row)), format!("{} {amounts:?} {is_over}", self.text("level", row)))
+    }
+
     /// A row of `shard_accounts`.
     pub(crate) fn accounts(&self, row: usize) -> AccountsRow {
         AccountsRow {

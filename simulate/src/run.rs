@@ -28,7 +28,7 @@ pub struct Left {
     pub alerts: BTreeSet<(String, String, String)>,
     /// Budget rows by budget, scope and start.
     pub budgets: BTreeMap<(String, String, u32), String>,
-    /// Rows of rhythms and projections by what they are about and their hour.
+    /// Rows of rhythms, projections and anomalies by what they are about and their hour.
     pub hours: BTreeMap<(String, u32), String>,
     /// Partition, offset and reason of every dead letter.
     pub dead_letters: BTreeSet<(i32, i64, String)>,

@@ -40,6 +40,7 @@ impl Tables {
                 Table::Budgets => self.insert_budget(block.budget(row)),
                 Table::Rhythm => self.insert_hour(block.rhythm(row)),
                 Table::Pace => self.insert_hour(block.pace(row)),
+                Table::Anomalies => self.insert_hour(block.anomaly(row)),
                 Table::Alerts => self.insert_alert(block.alert(row)),
                 Table::Accounts => self.insert_accounts(block.accounts(row)),
                 Table::UsageEvents => None,

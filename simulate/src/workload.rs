@@ -13,7 +13,7 @@ use schemas::rates::Rates;
 use schemas::timestamp::{DAY_US, HOUR_US, MINUTE_US};
 use schemas::{Dimension, GroupingSet, Money, Timestamp};
 
-use cost_rhythm::config::{Config, Rules, load};
+use cost_rhythm::config::{Config, Historical, Rules, load};
 use cost_rhythm::stages::spend_figures::SpendFigures;
 use cost_rhythm::stages::{MeterFactory, MonitorFactory, StageFactory};
 use ingest::codec::{Decoder, DecoderOptions};
@@ -171,6 +171,7 @@ impl Factories {
         (config.watch.min_amount, config.watch.hour_above) = (Money::from_units(10_i128.pow(12)), Money::from_units(10_i128.pow(17)));
         // So few that series take each other's place.
         config.watch.max_series = 3;
+        config.alerts.historical = Historical::Tell;
         let mut rules = Rules {
             sets: sets(),
             book: PriceBook::parse_all(&[("prices", PRICES)])?,

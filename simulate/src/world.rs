@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use object_store::ObjectMeta;
 use runtime::invariant::Invariant;
 use runtime::io::{OutRecord, OutTopic, RowBatch, Table};
 use schemas::partial::Block;
@@ -98,6 +99,8 @@ pub(crate) struct World {
     cells: HashMap<CellPlace, Measures>,
     letters: HashMap<Vec<(String, Vec<u8>)>, OutRecord>,
     alert_ids: HashMap<String, Vec<u8>>,
+    /// What was listed last, by directory.
+    listings: HashMap<String, Vec<ObjectMeta>>,
 }
 
 /// The world as all parts of all processes see it.
@@ -140,7 +143,15 @@ impl World {
             cells: HashMap::new(),
             letters: HashMap::new(),
             alert_ids: HashMap::new(),
+            listings: HashMap::new(),
         }
+    }
+
+    /// What a process is shown of a directory of the object store: in chaos now and then what was listed there before.
+    pub(crate) fn show(&mut self, directory: &str, listed: Vec<ObjectMeta>) -> Vec<ObjectMeta> {
+        let before = self.listings.insert(directory.to_owned(), listed.clone());
+        let is_stale = self.faults.is_chaos() && self.dice.per_mille(200);
+        before.filter(|_| is_stale).unwrap_or(listed)
     }
 
     /// A new process.

@@ -32,6 +32,7 @@ impl EncodeLabelValue for TableLabel {
             Table::Budgets => "budgets",
             Table::Rhythm => "rhythm",
             Table::Pace => "pace",
+            Table::Anomalies => "anomalies",
             Table::Accounts => "accounts",
         };
         EncodeLabelValue::encode(&name, encoder)

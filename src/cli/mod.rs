@@ -11,6 +11,7 @@ mod prices;
 mod producing;
 mod report;
 mod reprice;
+mod scenario;
 mod service;
 mod status;
 mod topic_reader;
@@ -50,6 +51,8 @@ enum Command {
     Status(status::StatusArgs),
     /// A report of a day, a week or a month: JSON, Markdown or HTML
     Report(report::ReportArgs),
+    /// Where the spend goes if the business grows, and what a user must bring in, over a measured month
+    Scenario(scenario::ScenarioArgs),
     /// The price book: check it, import prices into it
     Prices(prices::PricesArgs),
     /// Price what was counted anew: show what would change by scope, or send corrections
@@ -86,6 +89,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Dlq(args) => dlq::run(&args),
         Command::Status(args) => Ok(status::run(&args)),
         Command::Report(args) => report::run(&args),
+        Command::Scenario(args) => scenario::run(&args),
         Command::Prices(args) => prices::run(&args),
         Command::Reprice(args) => reprice::run(&args),
         Command::Engine(args) => engine::run(&args),

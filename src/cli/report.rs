@@ -4,15 +4,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
-use report::periodic::{Period, PeriodKind, ReportQuestion, SetView, Share, html, markdown, read};
+use report::periodic::{Period, PeriodKind, html, markdown, read};
+use schemas::Currency;
 
 use super::status::{reader, write_whole};
 use super::{ConfigArg, io_runtime, start_logging};
 use crate::config::{Config, Rules};
 use crate::service::clickhouse;
+use crate::service::report_question::report_question;
 
 /// Arguments of `report`.
 #[derive(clap::Args)]
@@ -25,6 +27,9 @@ pub(super) struct ReportArgs {
     /// A day of the period (2026-11-22), in the business time zone; without it, the last period that is over
     #[arg(long, value_name = "DATE")]
     date: Option<jiff::civil::Date>,
+    /// Of all amounts, by the dated rates (KRW, EUR, ...)
+    #[arg(long, value_name = "CODE", default_value_t = Currency::USD)]
+    currency: Currency,
     /// How it is written
     #[arg(long, value_enum, default_value_t = Format::Markdown)]
     format: Format,
@@ -55,7 +60,8 @@ pub(super) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
     start_logging(config.run.log_format, true);
     let (server, runtime) = (clickhouse(&config)?, io_runtime()?);
-    let report = read(&reader(&server, &runtime), &question(&config, args)?)?;
+    let report =
+        read(&reader(&server, &runtime), &report_question(&config, Rules::read(&config)?, period(&config, args)?, args.currency)?)?;
     let text = match args.format {
         Format::Json => serde_json::to_string_pretty(&report)? + "\n",
         Format::Markdown => markdown(&report),
@@ -69,48 +75,24 @@ pub(super) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn question(config: &Config, args: &ReportArgs) -> anyhow::Result<ReportQuestion> {
-    let rules = Rules::read(config)?;
-    let views = config.grouping_sets().into_iter().filter(|set| set.is_published() && set.filter.is_empty());
-    let views = views.map(|set| SetView { key: set.key.iter().map(|dimension| dimension.name()).collect(), name: set.name });
-    Ok(ReportQuestion {
-        period: period(config, args)?,
-        sets: views.collect(),
-        usage_events: config.clickhouse.usage_events,
-        tags: config.report.tags.clone(),
-        shares: shares(config)?,
-        rolling_budgets: rules.budgets.iter().filter(|budget| budget.window.is_rolling()).map(|budget| budget.name.clone()).collect(),
-        book: rules.book,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        database: config.clickhouse.database.clone(),
-    })
-}
-
 fn period(config: &Config, args: &ReportArgs) -> anyhow::Result<Period> {
     let kind = match args.period {
         Length::Daily => PeriodKind::Daily,
         Length::Weekly => PeriodKind::Weekly,
         Length::Monthly => PeriodKind::Monthly,
     };
+    period_of(config, kind, args.date, "--date")
+}
+
+/// The period that holds a date, or the last one that is over.
+///
+/// # Errors
+/// CR-3003: names the time zone and the argument.
+pub(super) fn period_of(config: &Config, kind: PeriodKind, date: Option<jiff::civil::Date>, argument: &str) -> anyhow::Result<Period> {
     let zone = &config.windows.time_zone;
-    let found = match args.date {
+    let found = match date {
         Some(date) => Period::holding(kind, date, zone),
         None => TimeZone::get(zone).and_then(|found| Period::before(kind, jiff::Timestamp::now().to_zoned(found).date(), zone)),
     };
-    found.with_context(|| format!("CR-3003: windows.time_zone = {zone:?}, or --date is beyond the calendar"))
-}
-
-fn shares(config: &Config) -> anyhow::Result<Vec<Share>> {
-    let mut shares = Vec::new();
-    for (dimension, weights) in &config.report.shares {
-        if !["team", "environment"].contains(&dimension.as_str()) && !config.report.tags.contains(dimension) {
-            bail!("CR-3003: report.shares.{dimension}: expected team, environment or a tag of report.tags; add it there or take it out");
-        }
-        let weights: Vec<_> = weights.iter().map(|(name, weight)| (name.clone(), weight.0)).collect();
-        if !weights.iter().any(|(_, weight)| weight.units() > 0) {
-            bail!("CR-3003: report.shares.{dimension}: all weights are 0; give one more than 0, or take the key out");
-        }
-        shares.push(Share { dimension: dimension.clone(), weights });
-    }
-    Ok(shares)
+    found.with_context(|| format!("CR-3003: windows.time_zone = {zone:?}, or {argument} is beyond the calendar"))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use processor::monitor::{ActionLimits, GateSettings, WatchRules};
 use processor::pricing;
 use schemas::notes::Feedback;
-use schemas::{Dimension, Money, Secret};
+use schemas::{Currency, Dimension, Money, Secret};
 use serde::{Deserialize, Deserializer};
 
 /// The whole file. Defaults are in the file that the program carries, `cost-rhythm.toml`, and nowhere else.
@@ -27,6 +27,8 @@ pub struct Config {
     pub prices: PricesConfig,
     /// Budgets.
     pub budgets: BudgetsConfig,
+    /// Which alerts are sent.
+    pub alerts: AlertsConfig,
     /// What people know.
     pub notes: NotesConfig,
     /// What is unusual.
@@ -217,6 +219,29 @@ pub struct BudgetsConfig {
     pub files: Vec<PathBuf>,
 }
 
+/// `[alerts]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertsConfig {
+    /// What becomes of alerts about the past.
+    pub historical: Historical,
+    /// An alert is about the past when it and its period were over for so long when it arose.
+    #[serde(deserialize_with = "duration")]
+    pub historical_after: Duration,
+}
+
+/// What becomes of alerts about the past, which a backfill brings forth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Historical {
+    /// They are rows in ClickHouse, and not sent.
+    Silence,
+    /// They are sent, marked as such.
+    Mark,
+    /// They are sent as any other.
+    Tell,
+}
+
 /// `[notes]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -377,6 +402,54 @@ pub struct ReportConfig {
     pub tags: Vec<String>,
     /// Who pays for what names nobody: dimension (or tag), value, weight.
     pub shares: BTreeMap<String, BTreeMap<String, Weight>>,
+    /// Reports that are sent to the topic of alerts.
+    pub schedule: Vec<ReportSchedule>,
+}
+
+/// One of `report.schedule`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportSchedule {
+    /// How long its periods are.
+    pub period: ReportPeriod,
+    /// Sent at the latest so long after a period's end.
+    #[serde(deserialize_with = "duration")]
+    pub after: Duration,
+    /// Of its amounts; left out: US dollars.
+    #[serde(default = "dollars")]
+    pub currency: Currency,
+    /// Of the text beside its JSON; left out: none.
+    #[serde(default)]
+    pub format: ReportFormat,
+}
+
+fn dollars() -> Currency {
+    Currency::USD
+}
+
+/// How long a report's periods are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportPeriod {
+    /// Business days.
+    Daily,
+    /// From Monday.
+    Weekly,
+    /// Business months.
+    Monthly,
+}
+
+/// How the text of a report is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportFormat {
+    /// There is none.
+    #[default]
+    Json,
+    /// For chat and mail.
+    Markdown,
+    /// For a browser.
+    Html,
 }
 
 /// Decimal text, not below zero.

@@ -4,6 +4,8 @@ pub mod connect;
 pub mod http;
 pub mod metrics;
 pub mod partitions;
+pub mod report_question;
+pub mod report_sender;
 pub mod signals;
 pub mod topics;
 
@@ -22,7 +24,10 @@ use rdkafka::ClientConfig;
 use runtime::DriverOptions;
 use runtime::io::{Clock, SystemClock};
 use schemas::Timestamp;
-use sinks::clickhouse::{ClickHouse, ClickHouseHandle, ClickHouseOptions, ClickHouseSink, Fault, SinkOptions, SinkState};
+use schemas::budget::Budget;
+use sinks::clickhouse::{
+    BudgetDefinition, ClickHouse, ClickHouseError, ClickHouseHandle, ClickHouseOptions, ClickHouseSink, Fault, SinkOptions, SinkState,
+};
 use sinks::kafka::{OutTopics, Producer, ProducerOptions};
 use sinks::metrics::SinkMetrics;
 use tokio::runtime::Handle;
@@ -31,6 +36,7 @@ use self::connect::Cluster;
 use self::http::Reported;
 use self::metrics::{Metrics, QueueLevel, Sources, SpendSources};
 use self::partitions::{Partitions, Surroundings};
+use self::report_sender::{ReportSender, SenderParts};
 use crate::config::{Config, Rules};
 use crate::stages::budget_figures::BudgetFigures;
 use crate::stages::spend_figures::SpendFigures;
@@ -41,6 +47,9 @@ pub const MESSAGE_MAX_BYTES: u32 = 10_485_760;
 
 /// Between two attempts to make the tables while ClickHouse is away.
 const TABLES_RETRY: Duration = Duration::from_secs(5);
+
+/// A report that is being made or sent at the end may take so long; the next start does it else.
+const REPORTS_END_WITHIN: Duration = Duration::from_secs(2);
 
 /// Which part of the pipeline this process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -58,6 +67,7 @@ pub struct Service {
     stages: Vec<(ConsumerHandle, Partitions)>,
     producer: Producer,
     tables: ClickHouseHandle,
+    reports: Option<ReportSender>,
     grace: Duration,
     /// Where health and metrics are served.
     pub http: std::net::SocketAddr,
@@ -104,11 +114,7 @@ fn console(config: &Config, rules: &Rules, reported: &Arc<Reported>) -> anyhow::
 /// Makes or updates the tables; waits for a server that is away, as the running service does.
 async fn make_tables(server: &ClickHouse, rules: &Rules, url: &str) -> anyhow::Result<()> {
     loop {
-        let made = match server.migrate(&rules.sets).await {
-            Ok(_) => server.publish_rates(&rules.rates, rules.calendar.zone_name()).await,
-            Err(error) => Err(error),
-        };
-        let Err(error) = made else { return Ok(()) };
+        let Err(error) = make_tables_once(server, rules).await else { return Ok(()) };
         let is_passing = error.fault() == Fault::Passing;
         let error = anyhow::Error::new(error).context(format!("CR-3201: clickhouse.url = {url:?}: the tables cannot be made"));
         if !is_passing {
@@ -117,6 +123,17 @@ async fn make_tables(server: &ClickHouse, rules: &Rules, url: &str) -> anyhow::R
         tracing::warn!("{error:#}; trying again every {} s until it answers", TABLES_RETRY.as_secs());
         tokio::time::sleep(TABLES_RETRY).await;
     }
+}
+
+async fn make_tables_once(server: &ClickHouse, rules: &Rules) -> Result<(), ClickHouseError> {
+    server.migrate(&rules.sets).await?;
+    server.publish_rates(&rules.rates, rules.calendar.zone_name()).await?;
+    let definition = |budget: &Budget| BudgetDefinition {
+        budget: budget.name.clone(),
+        set: budget.grouping_set(&rules.sets).name,
+        is_rolling: budget.window.is_rolling(),
+    };
+    server.publish_budgets(&rules.budgets.iter().map(definition).collect::<Vec<_>>()).await
 }
 
 impl Service {
@@ -159,7 +176,7 @@ impl Service {
             budgets: BudgetFigures::new(config.metrics.max_budget_scopes, rolling),
             now: || Timestamp::from_millis(jiff::Timestamp::now().as_millisecond()),
         };
-        let mut stages = Vec::new();
+        let (mut stages, mut monitors) = (Vec::new(), None);
         if choice != StageChoice::Monitor {
             let factory = meter_factory(config, &rules, decoder, shared.cluster.shards, spend.spend.clone())?;
             stages.push(shared.start(config, Box::new(factory), &config.kafka.events_topic, shared.cluster.inputs)?);
@@ -167,7 +184,9 @@ impl Service {
         if choice != StageChoice::Meter {
             let factory = MonitorFactory::new(config, &rules).noting(spend.budgets.clone());
             stages.push(shared.start(config, Box::new(factory), &config.kafka.partials_topic, shared.cluster.shards)?);
+            monitors = stages.last().map(|(_, partitions)| partitions.clone());
         }
+        let reports = monitors.map(|monitors| ReportSender::start(shared.sender_parts(config, monitors)?)).transpose()?.flatten();
         let watched = tables.clone();
         let owners: Vec<Partitions> = stages.iter().map(|(_, partitions)| partitions.clone()).collect();
         let sources = Sources {
@@ -200,7 +219,7 @@ impl Service {
             format!("CR-3202: http.listen = {}: another process listens there, or the address is not of this machine", config.http.listen)
         })?;
         tracing::info!(%http, "serving the page, its API below /api/v1/, /healthz /readyz /metrics");
-        Ok(Service { stages, producer, tables, grace: config.run.shutdown_grace, http })
+        Ok(Service { stages, producer, tables, reports, grace: config.run.shutdown_grace, http })
     }
 
     /// The stages' partitions.
@@ -218,6 +237,9 @@ impl Service {
     pub fn stop(self, handle: &Handle) {
         let deadline = Instant::now() + self.grace;
         let left = move || deadline.saturating_duration_since(Instant::now());
+        if let Some(reports) = self.reports {
+            reports.stop(left().min(REPORTS_END_WITHIN));
+        }
         // Both at once: they finish side by side, within one deadline.
         let closing: Vec<_> = self
             .stages
@@ -261,6 +283,18 @@ struct Shared {
 }
 
 impl Shared {
+    fn sender_parts(&self, config: &Config, monitors: Partitions) -> anyhow::Result<SenderParts> {
+        Ok(SenderParts {
+            config: config.clone(),
+            server: clickhouse(config)?,
+            store: Arc::clone(&self.store),
+            producer: self.producer.clone(),
+            topics: self.topics.clone(),
+            monitors,
+            handle: self.handle.clone(),
+        })
+    }
+
     fn start(
         &self,
         config: &Config,

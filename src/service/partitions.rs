@@ -36,7 +36,7 @@ pub struct Surroundings {
     pub options: DriverOptions,
     /// The cluster's identity.
     pub log_id: String,
-    /// Partitions of the stage's log.
+    /// Partitions of the stage's log when this instance started.
     pub partitions: i32,
     /// Time to end in order.
     pub grace: Duration,
@@ -141,7 +141,9 @@ impl Partitions {
     fn recover(&self, partition: &AssignedPartition) -> Result<(Recovered, i64), StageError> {
         let mut store = self.snapshots(&partition.name);
         let around = &self.around;
-        let (stage, offset) = recover(&*around.factory, &mut store, partition, around.partitions, &around.log_id)?;
+        // One that was added since the start.
+        let partitions = around.partitions.max(partition.name.partition + 1);
+        let (stage, offset) = recover(&*around.factory, &mut store, partition, partitions, &around.log_id)?;
         Ok((Recovered { stage, store }, offset))
     }
 

@@ -10,12 +10,12 @@ use runtime::{Effects, Stage, StageError, Taken};
 use schemas::Timestamp;
 use schemas::alert::Alert;
 use schemas::notes::Silence;
-use schemas::rollup::{AccountsRow, AlertRow, BudgetRow, PaceRow, RhythmRow, RollupRow};
+use schemas::rollup::{AccountsRow, AlertRow, AnomalyRow, BudgetRow, PaceRow, RhythmRow, RollupRow};
 use sinks::clickhouse::rows::{self, Block};
 
 use super::budget_figures::{BudgetFigures, BudgetNotes};
 use super::{StageFactory, StagePlace};
-use crate::config::{Config, Rules};
+use crate::config::{AlertsConfig, Config, Historical, Rules};
 
 /// Rows are handed on in pieces of this size.
 const ROWS: u32 = 16_384;
@@ -33,6 +33,16 @@ struct Outward {
     silences: Vec<Silence>,
     /// Where people find an alert by its id; empty: nowhere.
     public_url: String,
+    /// What becomes of alerts about the past.
+    past: AlertsConfig,
+}
+
+impl Outward {
+    /// Was what the alert is about long over when the record was written that brought it forth?
+    fn is_historical(&self, alert: &Alert, log_time: Timestamp) -> bool {
+        let age_us = log_time.micros().saturating_sub(alert.occurred_at.max(alert.period_end).micros());
+        u128::try_from(age_us).is_ok_and(|age| age > self.past.historical_after.as_micros())
+    }
 }
 
 impl MonitorFactory {
@@ -52,8 +62,11 @@ impl MonitorFactory {
                 max_budget_states: config.limits.monitor_max_budget_states,
             },
         };
-        let outward =
-            Outward { silences: rules.notes.silences.clone(), public_url: config.http.public_url.trim_end_matches('/').to_owned() };
+        let outward = Outward {
+            silences: rules.notes.silences.clone(),
+            public_url: config.http.public_url.trim_end_matches('/').to_owned(),
+            past: config.alerts.clone(),
+        };
         MonitorFactory { rules_hash: rules.monitor_hash(retain_us), rules: monitor, figures: None, outward: Arc::new(outward) }
     }
 
@@ -103,6 +116,7 @@ impl Stage for MonitorStage {
             let applied = self.monitor.apply(message.offset, message.payload.unwrap_or_default());
             applied.map_err(|error| StageError { code: "CR-1201", text: error.to_string() })?;
             self.next = message.offset + 1;
+            self.out.log_time = self.out.log_time.max(message.timestamp);
         }
         Ok(Taken { messages: messages.len(), waits_for: None })
     }
@@ -154,6 +168,7 @@ struct Rows {
     budgets: Block,
     rhythm: Block,
     pace: Block,
+    anomalies: Block,
     accounts: Block,
     alerts: Block,
     finished: Vec<RowBatch>,
@@ -161,16 +176,20 @@ struct Rows {
     failed: Option<String>,
     notes: Option<BudgetNotes>,
     outward: Arc<Outward>,
+    /// Of the newest record.
+    log_time: Timestamp,
 }
 
 impl Rows {
     fn new(outward: Arc<Outward>) -> Self {
         Rows {
             outward,
+            log_time: Timestamp::from_micros(i64::MIN),
             rollups: Block::new(Table::Rollups),
             budgets: Block::new(Table::Budgets),
             rhythm: Block::new(Table::Rhythm),
             pace: Block::new(Table::Pace),
+            anomalies: Block::new(Table::Anomalies),
             accounts: Block::new(Table::Accounts),
             alerts: Block::new(Table::Alerts),
             finished: Vec::new(),
@@ -192,7 +211,10 @@ impl Rows {
         let id = alert.id();
         let permalink = (!outward.public_url.is_empty()).then(|| format!("{}/alerts/{id}", outward.public_url));
         let alert = &Alert { permalink, ..alert.clone() };
-        let silence = outward.silences.iter().find(|silence| silence.covers(alert));
+        let policy = outward.past.historical;
+        let is_historical = policy != Historical::Tell && outward.is_historical(alert, self.log_time);
+        let silence = outward.silences.iter().find(|silence| silence.covers(alert)).map(|silence| silence.reason.as_str());
+        let silence = silence.or((is_historical && policy == Historical::Silence).then_some("historical"));
         let data = alert.data_json()?;
         let row = AlertRow {
             id: &id,
@@ -207,7 +229,7 @@ impl Rows {
             currency: Some(alert.currency),
             occurred_at: alert.occurred_at,
             data: &data,
-            silenced: silence.map_or("", |silence| &silence.reason),
+            silenced: silence.unwrap_or_default(),
         };
         let outcome = rows::put_alert(&mut self.alerts, &row);
         self.note(outcome);
@@ -218,7 +240,7 @@ impl Rows {
             topic: OutTopic::Alerts,
             partition: None,
             key: Some(alert.kafka_key().into_bytes()),
-            payload: Some(alert.to_cloudevent()?),
+            payload: Some(if is_historical { alert.to_historical_cloudevent()? } else { alert.to_cloudevent()? }),
             headers: vec![("content-type".to_owned(), b"application/cloudevents+json; charset=UTF-8".to_vec())],
         });
         Ok(())
@@ -234,6 +256,7 @@ impl Rows {
         effects.batches.extend(self.budgets.take());
         effects.batches.extend(self.rhythm.take());
         effects.batches.extend(self.pace.take());
+        effects.batches.extend(self.anomalies.take());
         effects.batches.extend(self.alerts.take());
         effects.batches.extend(self.accounts.take());
         effects.records.append(&mut self.records);
@@ -277,6 +300,14 @@ impl MonitorEffects for Rows {
         }
     }
 
+    fn anomaly(&mut self, row: &AnomalyRow<'_>) {
+        let outcome = rows::put_anomaly(&mut self.anomalies, row);
+        self.note(outcome);
+        if self.anomalies.rows() >= ROWS {
+            self.finished.extend(self.anomalies.take());
+        }
+    }
+
     fn accounts(&mut self, row: &AccountsRow<'_>) {
         rows::put_accounts(&mut self.accounts, row);
     }
@@ -284,5 +315,40 @@ impl MonitorEffects for Rows {
     fn alert(&mut self, alert: &Alert) {
         let outcome = self.alert_record(alert);
         self.note(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::timestamp::HOUR_US;
+
+    use super::*;
+
+    /// What is sent and whether a row says why not, of an alert about an hour that was over for `hours` when it was read.
+    fn told(historical: Historical, hours: i64) -> (Vec<serde_json::Value>, bool) {
+        let past = AlertsConfig { historical, historical_after: std::time::Duration::from_secs(24 * 3600) };
+        let mut rows = Rows::new(Arc::new(Outward { silences: Vec::new(), public_url: String::new(), past }));
+        let start = Timestamp::parse("2026-11-22T10:00:00Z").unwrap();
+        let window = schemas::calendar::Window { start, end: start.plus(HOUR_US) };
+        rows.log_time = window.end.plus(hours * HOUR_US);
+        let alert = Alert::about("spike", "total", "2026-11-22T10:00Z", window, schemas::Currency::USD);
+        rows.alert_record(&alert).unwrap();
+        let row = rows.alerts.take().unwrap();
+        let says_why = row.bytes.windows(10).any(|part| part == b"historical");
+        let sent = rows.records.iter().map(|record| serde_json::from_slice(record.payload.as_deref().unwrap()).unwrap()).collect();
+        (sent, says_why)
+    }
+
+    #[test]
+    fn an_alert_about_the_past_is_silenced_marked_or_told_by_configuration() {
+        for historical in [Historical::Silence, Historical::Mark, Historical::Tell] {
+            for hours in [-1, 0, 24] {
+                let (sent, says_why) = told(historical, hours);
+                assert!(sent.len() == 1 && sent[0].get("historical").is_none() && !says_why, "{historical:?} after {hours} h");
+            }
+        }
+        assert!(matches!(told(Historical::Silence, 25), (sent, true) if sent.is_empty()));
+        assert!(matches!(told(Historical::Mark, 25), (sent, false) if sent[0]["historical"] == true));
+        assert!(matches!(told(Historical::Tell, 25), (sent, false) if sent[0].get("historical").is_none()));
     }
 }

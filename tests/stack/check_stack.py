@@ -42,7 +42,7 @@ LEVELS = {"info", "warning", "critical", "emergency"}
 # Functions of the ClickHouse data source that a panel may use (its own list is longer; `expand` must know each).
 MACRO = re.compile(r"\$__(\w+)(?:\(([^()]*)\))?")
 # What stands for the variables of the dashboards, unless told; `zone` is one of a half hour, which hours cannot serve.
-CHOSEN = {"currency": "USD", "scope": "total", "zone": "Asia/Kolkata"}
+CHOSEN = {"currency": "USD", "scope": "total", "zone": "Asia/Kolkata", "budget": "planted-monthly"}
 VARIABLE = re.compile(r"(?<!\$)\$(?:\{([^}]*)\}|([A-Za-z_]\w*))")
 
 
@@ -591,7 +591,7 @@ def expand(sql, start, end, chosen=None):
 
 
 def queries(root, start, end, chosen=None, every=False):
-    """Panels over tables that only some deployments fill (the rhythm's) are left out unless `every`."""
+    """Panels over tables that only some deployments fill (rhythm, projected budgets) are left out unless `every`."""
     return [
         {
             "dashboard": file.name,
@@ -603,7 +603,7 @@ def queries(root, start, end, chosen=None, every=False):
         for file in dashboards(root)
         for panel in panels(json.loads(file.read_text()))
         for target in panel.get("targets", [])
-        if "rawSql" in target and (every or "cost_rhythm.rhythm" not in target["rawSql"])
+        if "rawSql" in target and (every or not re.search(r"cost_rhythm\.(rhythm|budget_pace)\b", target["rawSql"]))
     ]
 
 
@@ -707,9 +707,14 @@ def compare_panels(root, server, plant):
 
 
 def plant_rhythm(server, end):
-    """Rows of rhythm, so that its panels have something to show; a stale revision is among them."""
+    """Rows of rhythm and of projected budgets, so that their panels have something to show; a stale revision is among them."""
     server.ask(f"""INSERT INTO {server.database}.rhythm_rows SELECT s, toDateTime({end} - 3600 * number), toDecimal64(number, 6) / 7, toDecimal64(number, 6) / 9, 1 / (1 + number % 7), 1 / (2 + number % 5), 1 / (3 + number % 3),
         ['RESONANT', 'DISSONANT', 'CHAOTIC'][1 + number % 3], 2 - number % 3, number + 10 FROM numbers(200) ARRAY JOIN ['total', 'team=core'] AS s""")
+    # Budgets' projections: one that runs, with an older revision of every hour; one that is over; one of a scope.
+    for budget, scope, days, more, revision in (("planted-monthly", "", 20, 0, 7), ("planted-monthly", "", 20, 5, 6), ("planted-daily", "", -1, 0, 7), ("planted-monthly", "user_id=u-1", 20, 0, 7)):
+        server.ask(f"""INSERT INTO {server.database}.pace_rows SELECT '{budget}', '{scope}', 'p', toDateTime({end} - 20 * 86400), toDateTime({end} + {days} * 86400), toDateTime({end} - 3600 * number), 'KRW', 1000 + number,
+            5000, 4000 + number * 10 + {more}, 3000, 6500, 4500, if(number % 2 = 0, toDateTime({end} + 7200), NULL), ['NONE', 'SCALE_DOWN', 'ROLLBACK'][1 + number % 3], 1 / (2 + number % 4), 40 + number % 50, 0.5, 0.99, 12,
+            'DISSONANT', {revision} FROM numbers(200)""")
     server.ask(f"INSERT INTO {server.database}.rhythm_rows SELECT 'total', toDateTime({end}), 1, 1, 0, 0, 0, 'IDLE', NULL, 1")
 
 

@@ -49,6 +49,17 @@ RHYTHM = "(SELECT scope, hour, argMax((coherence, phase, entropy, state, state_c
 LAST = f"FROM {RHYTHM} WHERE scope = 'total' AND hour <= toDateTime(END) ORDER BY hour DESC LIMIT 1"
 HR = "hour >= toDateTime(START) AND hour <= toDateTime(END)"
 
+# Newest revision of each hour; its running period at the end of the range, of budgets without a scope.
+PACE = """(SELECT budget, scope, hour, argMax((period, period_end, currency, spent, `limit`, forecast, low, high, straight_line, exceeded_at, action, confidence, gate_score, roi, slo, age_days, state), revision) AS v
+    FROM DB.pace_rows GROUP BY budget, scope, hour)"""
+PACE_NOW = f"(SELECT budget, argMax((v, hour), hour) AS w FROM {PACE} WHERE scope = '' AND hour <= toDateTime(END) AND v.2 > toDateTime(END) GROUP BY budget)"
+PACE_RATIO = "toFloat64(v.6) / toFloat64(v.5)"
+
+
+def pace_series(columns, order, limit):
+    tops = f"SELECT budget FROM {PACE} WHERE scope = '' AND {HR} GROUP BY budget ORDER BY {order} DESC, budget LIMIT {limit}"
+    return f"SELECT hour, budget, {columns} FROM {PACE} WHERE scope = '' AND {HR} AND budget IN ({tops}) ORDER BY hour, budget"
+
 
 def rhythm_series(*places):
     return f"SELECT hour, {', '.join(places)} FROM {RHYTHM} WHERE scope = 'total' AND {HR} ORDER BY hour"
@@ -74,6 +85,9 @@ RECOUNTS = {
         "Cost per call by route": f"SELECT {named('route')} AS n, {COST} AS c, {CALLS} AS k, c / nullIf(k, 0) AS p, {ERRORS} / nullIf(k, 0) FROM {E} WHERE {R} GROUP BY route ORDER BY p DESC, route LIMIT 100",
         "Calls by model": f"SELECT {MODEL} AS m, {CALLS} AS k FROM {E} WHERE {R} GROUP BY m HAVING k > 0 ORDER BY k DESC, m LIMIT 20",
         "Tokens by model": f"SELECT {MODEL} AS m, toFloat64({TOKENS}) AS k FROM {E} WHERE {R} GROUP BY m HAVING k > 0 ORDER BY k DESC, m LIMIT 20",
+        "Projection against budget": f"SELECT budget, toFloat64(w.1.6) / toFloat64(w.1.5) AS r FROM {PACE_NOW} WHERE w.1.5 > 0 ORDER BY r DESC, budget LIMIT 12",
+        "Budgets and where they end": f"""SELECT budget, w.1.1, w.1.3, toFloat64(w.1.4), toFloat64(w.1.5), toFloat64(w.1.6), toFloat64(w.1.7), toFloat64(w.1.8), toFloat64(w.1.9), toFloat64(w.1.6) / toFloat64(w.1.5) AS r, w.1.10, w.1.11
+            FROM {PACE_NOW} ORDER BY r DESC, budget LIMIT 200""",
         "Budgets": f"""SELECT budget, scope, period, currency, toFloat64(spent), toFloat64(`limit`), toFloat64(spent) / toFloat64(`limit`) AS r,
             least(1, (toUnixTimestamp(now()) - toUnixTimestamp(period_start)) / (toUnixTimestamp(period_end) - toUnixTimestamp(period_start))), toFloat64(`projection`),
             if(spent < `limit` AND `projection` >= `limit`, addSeconds(period_start, toInt64((period_end - period_start) * toFloat64(`limit`) / toFloat64(`projection`))), NULL), level
@@ -111,6 +125,11 @@ RECOUNTS = {
             ORDER BY hour, scope""",
         "Spend against expectation": rhythm_series("toFloat64(v.6)", "toFloat64(v.7)"),
         "Budget trend": "SELECT period_start, budget, toFloat64(spent) / toFloat64(`limit`) FROM DB.budget_rows FINAL WHERE scope = '' AND period_end - period_start > 3600 AND period_start >= toDateTime(START) AND period_start <= toDateTime(END) ORDER BY period_start, budget",
+        "Forecast of the budget": f"SELECT hour, toFloat64(v.4), toFloat64(v.7), toFloat64(v.6), toFloat64(v.8), toFloat64(v.9), toFloat64(v.5) FROM {PACE} WHERE budget = 'planted-monthly' AND scope = '' AND {HR} ORDER BY hour",
+        "Projection of the budgets": pace_series(PACE_RATIO, f"max({PACE_RATIO})", 12),
+        "Recommended action": pace_series("v.11", "countIf(v.11 IN ('SCALE_DOWN', 'ROLLBACK', 'EMERGENCY_STOP'))", 20),
+        "Actions and their reasons": f"""SELECT budget, w.1.11, w.1.12, w.1.17, toFloat64(w.1.6) / toFloat64(w.1.5) AS r, w.1.10, w.1.13, w.1.14, w.1.15, w.1.16
+            FROM {PACE_NOW} ORDER BY w.1.11 IN ('SCALE_DOWN', 'ROLLBACK', 'EMERGENCY_STOP') DESC, r DESC, budget LIMIT 200""",
         "Forecast of the month": f"""WITH {FORECAST} SELECT toDateTime(toStartOfMonth(now()), 'UTC'), left, length(days), toFloat64(before + now_day) * RATE,
             (toFloat64(before) + greatest(toFloat64(now_day), toFloat64(days[intDiv(length(days), 10) + 1])) + toFloat64(days[intDiv(length(days), 10) + 1]) * left) * RATE,
             (toFloat64(before) + greatest(toFloat64(now_day), toFloat64(arraySum(days)) / length(days)) + toFloat64(arraySum(days)) / length(days) * left) * RATE,

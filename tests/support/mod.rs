@@ -5,6 +5,8 @@
 
 pub mod outcome;
 pub mod proxy;
+#[path = "../../runtime/tests/s3/server.rs"]
+pub mod s3;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -204,6 +206,8 @@ pub struct Site {
     pub prefix: String,
     pub database: String,
     pub brokers: String,
+    /// Variables that its programs are given.
+    pub environment: Vec<(&'static str, &'static str)>,
     url: String,
     directory: PathBuf,
 }
@@ -229,6 +233,8 @@ snapshot_interval = "700ms"
 files = ["budgets/llm_platform.toml", "budgets/saas_krw.toml", "budgets/cloud_platform.toml"]
 [watch]
 min_amount = "0.001"
+[alerts]
+historical = "tell"
 [http]
 listen = "127.0.0.1:0"
 {more}
@@ -243,6 +249,7 @@ listen = "127.0.0.1:0"
             prefix: format!("{name}-"),
             database: name.to_owned(),
             brokers: kafka.brokers.clone(),
+            environment: Vec::new(),
             url,
             directory: directory.to_owned(),
         };
@@ -254,9 +261,28 @@ listen = "127.0.0.1:0"
         site
     }
 
+    /// Another pipeline over the same events, with everything else of its own.
+    pub fn beside(&self, name: &str, kafka: &Kafka, engine: &Engine) -> Self {
+        let site = Site::new(&self.directory, name, kafka, engine, "");
+        let own = &site.prefix;
+        let names = format!(
+            "topic_prefix = \"\"\nevents_topic = \"{}usage-events\"\npartials_topic = \"{own}rollup-partials\"\ndead_letters_topic = \"{own}usage-events-dlq\"\nalerts_topic = \"{own}cost-alerts\"",
+            self.prefix
+        );
+        site.amend(&format!("topic_prefix = \"{own}\""), &names);
+        site
+    }
+
+    /// Replaces a part of the configuration, which must be there.
+    pub fn amend(&self, part: &str, by: &str) {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        assert!(text.contains(part), "{part}: {text}");
+        std::fs::write(&self.config, text.replace(part, by)).unwrap();
+    }
+
     pub fn command(&self, name: &str) -> Command {
         let mut command = Command::new(PROGRAM);
-        command.args([name, "--config", self.config.to_str().unwrap()]);
+        command.args([name, "--config", self.config.to_str().unwrap()]).envs(self.environment.iter().copied());
         command
     }
 

@@ -1,4 +1,4 @@
-//! A TCP proxy in front of the engine that fails in the ways networks fail.
+//! A TCP proxy in front of a server that fails in the ways networks fail.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -14,6 +14,11 @@ pub const REFUSE: u8 = 1;
 pub const CUT_REQUEST: u8 = 2;
 /// Passes requests on, and cuts the connection when the answer comes: an insert that was taken and looks as if it was not.
 pub const CUT_ANSWER: u8 = 3;
+/// Passes everything on, each piece late: a slow server.
+pub const SLOW: u8 = 4;
+
+/// How late.
+const LATE: Duration = Duration::from_millis(300);
 
 /// Bytes of a request that is cut.
 const PART: usize = 20_000;
@@ -70,6 +75,9 @@ fn pass(mut from: TcpStream, mut to: TcpStream, limit: usize, (mode, began_in): 
             Ok(count) => {
                 let allowed = count.min(limit - passed);
                 let is_cut = allowed < count;
+                if began_in == SLOW {
+                    std::thread::sleep(LATE);
+                }
                 cuts.fetch_add(u64::from(is_cut), Ordering::SeqCst);
                 if to.write_all(&buffer[..allowed]).is_err() || is_cut {
                     break;

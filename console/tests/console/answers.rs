@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::engine_process::{shared, text};
-use crate::filling::{DATABASE, filled};
+use crate::filling::{ANOMALIES, DATABASE, filled};
 use crate::server::{Server, encoded, field, options};
 
 async fn serve() -> Server {
@@ -184,6 +184,33 @@ async fn budgets_rhythm_alerts_and_accounts_are_those_of_the_views() {
     let health = server.get("/api/v1/health").await;
     assert_eq!((&health["accounts"]["counted"], &health["accounts"]["offsets_in"]), (&Value::from(29000), &Value::from(30000)));
     assert_eq!(health["status"], "ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn incidents_name_the_narrowest_scope_those_who_saw_it_and_its_alert() {
+    let clickhouse = shared().database("incidents").await;
+    clickhouse.execute(ANOMALIES).await.unwrap();
+    for (id, rule, state) in [("a1", "spike", "resolved"), ("a2", "spike", "fired"), ("a3", "rhythm", "fired")] {
+        let columns = "(id, rule, scope, period, level, state, occurred_at, data)";
+        let period = "formatDateTime(toStartOfHour(now()) - INTERVAL 40 HOUR, '%FT%RZ')";
+        let row = format!(
+            "INSERT INTO alert_rows {columns} SELECT '{id}', '{rule}', 'feature=it\\'s', {period}, 'warning', '{state}', now64(), '{{}}'"
+        );
+        clickhouse.execute(&row).await.unwrap();
+    }
+    let server = Server::start(options(shared().address, "incidents")).await;
+    let all = server.get("/api/v1/incidents").await;
+    let shown = lines(&all, &["scope", "state", "level", "expected", "excess", "alert_id"]);
+    let wanted = ["feature=it\\'s\tresolved\tcritical\t10\t20.666666666666666666\ta2", "provider=openai\topen\twarning\t0\t9\tnull"];
+    assert_eq!(shown, sorted(&wanted.join("\n")));
+    let of_agent = server.get("/api/v1/incidents?scope=team%3Dcore&state=resolved").await;
+    let contributors = &of_agent["data"][0]["contributors"];
+    assert_eq!(contributors[0], serde_json::json!({ "scope": "total", "excess": "20.666666666666666666" }));
+    assert_eq!((of_agent["data"].as_array().unwrap().len(), contributors.as_array().unwrap().len()), (1, 2));
+    let first = server.get("/api/v1/incidents?limit=1").await;
+    let second = server.get(&format!("/api/v1/incidents?limit=1&cursor={}", encoded(field(&first, "next_cursor")))).await;
+    let scopes = [&first, &second].map(|page| field(&page["data"][0], "scope").to_owned());
+    assert_eq!((scopes, &second["next_cursor"]), (["provider=openai".to_owned(), "feature=it's".to_owned()], &Value::Null));
 }
 
 /// Every answer carries SQL that, asked again, gives the same figures.

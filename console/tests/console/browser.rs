@@ -90,6 +90,14 @@ async fn figures_are_those_of_clickhouse(browser: &mut Browser, clickhouse: &Cli
     let providers = browser.text("[...document.querySelectorAll('#breakdown tbody tr')].map((row) => row.querySelector('.name').innerText + ' ' + row.querySelector('[data-query]').title).join('\\n')");
     let expected = "SELECT provider, toString(sum(cost)) || ' USD' FROM hourly_by_provider WHERE window_start > now() - INTERVAL 24 HOUR GROUP BY provider ORDER BY sum(cost) DESC";
     assert_eq!(providers, text(clickhouse, expected).await.replace('\t', " "), "where it goes");
+    let incidents =
+        browser.text("[...document.querySelectorAll('#incidents li')].map((row) => row.innerText.replace(/\\s+/g, ' ')).join('\\n')");
+    let of_feature = incidents.lines().find(|line| line.contains("feature it's")).unwrap_or_else(|| panic!("{incidents}"));
+    assert!(
+        of_feature.contains("resolved") && of_feature.contains("$20.67 too much") && of_feature.contains("3.1 times what was expected"),
+        "{of_feature}"
+    );
+    assert!(of_feature.contains("Also seen in All spend, team core."), "{of_feature}");
     let rows = browser.eval("document.querySelectorAll('#alerts .alert').length");
     assert_eq!(rows, 8);
     assert_eq!(

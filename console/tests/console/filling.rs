@@ -23,7 +23,7 @@ pub async fn filled() -> ClickHouse {
 pub async fn fill(server: &ClickHouse) {
     server.execute(EVENTS).await.unwrap();
     roll_up(server, 1).await;
-    for statement in [BUDGETS, PACE, ALERTS, RHYTHM, ACCOUNTS] {
+    for statement in [BUDGETS, PACE, ALERTS, ANOMALIES, RHYTHM, ACCOUNTS] {
         server.execute(statement).await.unwrap();
     }
 }
@@ -83,6 +83,12 @@ SELECT lower(hex(MD5(toString(number) || state))), ['llm-daily', 'spike', 'rhyth
     10, toDecimal128(31 + number, 18) / 3, 9, 'USD', toDateTime64(toStartOfHour(now()) - INTERVAL number HOUR + INTERVAL step MINUTE, 6, 'UTC'),
     concat('{"rule":"x","period_start":"2026-11-01T00:00:00.000000Z","period_end":"2026-12-01T00:00:00.000000Z","projection":', if(number % 2 = 0, 'null', '"12.5"'), ',"explanation":"feature <b>it\'s</b> has spent much, number ', toString(number), '","recommendation":"look","permalink":null}')
 FROM numbers(60) ARRAY JOIN arraySlice(['fired', 'escalated', 'resolved'], 1, 1 + number % 3) AS state, arraySlice(['warning', 'critical', 'critical'], 1, 1 + number % 3) AS level, arraySlice([0, 0, 9], 1, 1 + number % 3) AS step"#;
+
+/// A feature runs away, which the whole and a team see; a provider has something else, which is not over.
+pub const ANOMALIES: &str = r"INSERT INTO anomaly_rows (rule, scope, since, hour, level, actual, expected, is_over, revision)
+SELECT 'spike', scope, toStartOfHour(now()) - INTERVAL 40 HOUR AS first, first + INTERVAL number HOUR, level, usual + if(number < 2, toDecimal128(31, 18) / 3, 0), usual, number = 4, 1
+FROM numbers(5) AS n CROSS JOIN (SELECT arrayJoin([('total', 100, 'warning'), ('team=core', 30, 'warning'), ('feature=it\'s', 2, 'critical')]) AS s, s.1 AS scope, toDecimal128(s.2, 18) AS usual, s.3 AS level) AS v
+UNION ALL SELECT 'hour-above', 'provider=openai', toStartOfHour(now()) - INTERVAL 2 HOUR, toStartOfHour(now()) - INTERVAL 2 HOUR, 'warning', 9, 0, false, 1";
 
 const RHYTHM: &str = r"INSERT INTO rhythm_rows (scope, hour, actual, expected, coherence, phase, entropy, state, state_code, revision)
 SELECT scope, toStartOfHour(now()) - INTERVAL (1 + number) HOUR AS hour, toDecimal128(number % 7, 18) / 3, toDecimal128(2, 18), if(state IN ('LEARNING', 'IDLE'), NULL, 0.5 + (number % 5) / 10), 0.85,

@@ -57,6 +57,7 @@ async fn answers_are_as_the_schemas_say_and_defaults_and_limits_are_those_of_the
         ),
         ("/api/v1/budgets", vec!["/api/v1/budgets".to_owned()]),
         ("/api/v1/rhythm", vec!["/api/v1/rhythm".to_owned(), "/api/v1/rhythm?scope=total&limit=1000".to_owned()]),
+        ("/api/v1/incidents", vec!["/api/v1/incidents".to_owned(), "/api/v1/incidents?limit=1&state=resolved".to_owned()]),
         ("/api/v1/alerts", vec!["/api/v1/alerts".to_owned(), "/api/v1/alerts?limit=500".to_owned()]),
         ("/api/v1/alerts/{id}", vec![format!("/api/v1/alerts/{id}")]),
         ("/api/v1/health", vec!["/api/v1/health".to_owned()]),

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 
+/// How often a client asks for the topics' partitions. librdkafka's own default of five minutes would leave new partitions unread for so long: an instance
+/// with a name that is restarted gets its old partitions back without a rebalance.
+const METADATA_INTERVAL: &str = "topic.metadata.refresh.interval.ms";
+
 /// How one stage of one process reads.
 #[derive(Clone, Debug)]
 pub struct ConsumerOptions {
@@ -86,6 +90,9 @@ impl ConsumerOptions {
             .set("session.timeout.ms", millis(self.session_timeout))
             .set("max.poll.interval.ms", millis(self.max_poll_interval.max(self.session_timeout)))
             .set("statistics.interval.ms", self.statistics_interval.map_or("0".to_owned(), millis));
+        if config.get(METADATA_INTERVAL).is_none() {
+            config.set(METADATA_INTERVAL, "30000");
+        }
         if let Some(instance) = &self.group_instance {
             config.set("group.instance.id", instance);
         }

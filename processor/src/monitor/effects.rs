@@ -1,9 +1,9 @@
 //! What a monitor puts out.
 
 use schemas::alert::Alert;
-use schemas::rollup::{AccountsRow, BudgetRow, PaceRow, RhythmRow, RollupRow};
+use schemas::rollup::{AccountsRow, AnomalyRow, BudgetRow, PaceRow, RhythmRow, RollupRow};
 
-/// Takes what a flush emits, in this order: rollups, budgets, projections, rhythms, accounts, alerts. Rows are borrowed: encode them at once.
+/// Takes what a flush emits, in this order: rollups, budgets, projections, rhythms, anomalies, accounts, alerts. Rows are borrowed: encode them at once.
 pub trait MonitorEffects {
     /// A row that has changed, as an absolute value.
     fn rollup(&mut self, row: &RollupRow<'_, Box<str>>);
@@ -13,6 +13,8 @@ pub trait MonitorEffects {
     fn pace(&mut self, row: &PaceRow<'_>);
     /// The rhythm of a watched series after a closed hour.
     fn rhythm(&mut self, row: &RhythmRow<'_>);
+    /// A closed hour of an anomaly.
+    fn anomaly(&mut self, row: &AnomalyRow<'_>);
     /// Must not become visible before the rollups of the same flush are.
     fn accounts(&mut self, row: &AccountsRow<'_>);
     /// Once per alert since the last flush, in the order in which they arose.

@@ -21,6 +21,9 @@ use super::spend::add_to;
 use super::steps::{Step, Turn, climb, is_any_on, reach};
 use super::{MonitorEffects, MonitorRules, explanation, hour_end, hour_of, hour_start};
 
+/// Hours in a row below a threshold until it is left. So one that was left is not told again within the hour.
+const QUIET_H: u8 = 3;
+
 /// All budgets of the last hours.
 #[derive(Debug)]
 pub(super) struct Rolling {
@@ -191,7 +194,7 @@ impl Rolling {
             let is_active = memory.is_active() || memory.coming.contains_key(&hour);
             memory.settle(hour, *hours)?;
             let spent = memory.sum(budget, rules)?;
-            let turns = climb(&mut memory.steps, budget.thresholds.len(), budget.reached(spent));
+            let turns = climb(&mut memory.steps, budget.thresholds.len(), budget.reached(spent), QUIET_H);
             let about = About { budget, rules, scope: &scope.name, hours: *hours, hour, spent, occurred_at: hour_end(hour) };
             self.alerts.extend(turns.into_iter().map(|turn| about.alert(turn, memory)));
             memory.before = spent;

@@ -18,13 +18,15 @@ use super::series::{SeriesId, name_of};
 use super::snapshot_v1;
 use super::spend::{Spend, Sums};
 use super::standing::{Standing, carried_over};
-use super::watch::{LAST_HOUR, PaceState, WatchState};
+use super::watch::{AnomalyState, LAST_HOUR, PaceState, WatchState};
 use super::windows::{Row, WindowTable, window_of};
 use super::{Monitor, MonitorRules};
 use crate::state_bytes::{LazySeq, state_bytes};
 
 /// First byte of the state.
-pub const SNAPSHOT_VERSION: u8 = 4;
+pub const SNAPSHOT_VERSION: u8 = 5;
+/// The same without anomalies that are not written.
+const UNEXPLAINED_VERSION: u8 = 4;
 /// The same without what projecting keeps.
 const UNPROJECTED_VERSION: u8 = 3;
 /// The same without what watching keeps.
@@ -226,7 +228,8 @@ impl Monitor {
         };
         let watch = self.watch.state(&self.rules.sets, &self.series);
         let paces = self.watch.pace_state(&self.rules.sets, &self.series);
-        state_bytes(SNAPSHOT_VERSION, &(state, watch, paces, self.rolling.state(&self.rules, &self.series))).map_err(malformed)
+        state_bytes(SNAPSHOT_VERSION, &(state, watch, paces, self.rolling.state(&self.rules, &self.series), self.watch.anomaly_state()))
+            .map_err(malformed)
     }
 
     /// A monitor in the state of a snapshot, under rules that may differ from those it was taken under:
@@ -239,21 +242,8 @@ impl Monitor {
     /// # Errors
     /// [`SnapshotError`]
     pub fn restore(bytes: &[u8], rules: MonitorRules) -> Result<Self, SnapshotError> {
-        type Read = (ReadState, WatchState<'static>, PaceState<'static>, RollingState);
-        let (state, watch, paces, rolling): Read = match bytes.split_first() {
-            Some((&SNAPSHOT_VERSION, rest)) => whole(rest)?,
-            Some((&UNPROJECTED_VERSION, rest)) => {
-                let (state, watch) = whole(rest)?;
-                (state, watch, PaceState::default(), RollingState::default())
-            }
-            Some((&UNWATCHED_VERSION, rest)) => (whole(rest)?, WatchState::default(), PaceState::default(), RollingState::default()),
-            Some((&snapshot_v1::VERSION, rest)) => {
-                (snapshot_v1::read(rest)?, WatchState::default(), PaceState::default(), RollingState::default())
-            }
-            Some((version, _)) => return Err(SnapshotError::Version(*version)),
-            None => return Err(malformed("empty")),
-        };
-        if !watch.is_sound() || !paces.is_sound() || rolling.hours().any(|hour| hour > LAST_HOUR) {
+        let (state, watch, paces, rolling, anomalies) = read(bytes)?;
+        if !watch.is_sound() || !paces.is_sound() || !anomalies.is_sound() || rolling.hours().any(|hour| hour > LAST_HOUR) {
             return Err(malformed("an hour beyond all events"));
         }
         let mut monitor = Monitor::new(rules, state.shard);
@@ -272,7 +262,10 @@ impl Monitor {
             }
         }
         monitor.ledger.alerts = state.alerts;
-        monitor.watch.restore((watch, paces), &monitor.rules, &mut monitor.series).ok_or_else(|| malformed("a sum that does not fit"))?;
+        monitor
+            .watch
+            .restore((watch, paces, anomalies), &monitor.rules, &mut monitor.series)
+            .ok_or_else(|| malformed("a sum that does not fit"))?;
         let is_same = |name: &str| (0..).zip(&monitor.rules.budgets).any(|(at, budget)| budget.name == name && budgets.contains(&Some(at)));
         monitor.rolling.restore(rolling, &monitor.rules, &mut monitor.series, is_same);
         for budget in 0..monitor.rules.budgets.len() as u16 {
@@ -445,6 +438,28 @@ impl Monitor {
         }
         Ok(())
     }
+}
+
+/// What was not known to an older version is empty.
+type Read = (ReadState, WatchState<'static>, PaceState<'static>, RollingState, AnomalyState<'static>);
+
+fn read(bytes: &[u8]) -> Result<Read, SnapshotError> {
+    let (watch, paces, rolling, anomalies) = Default::default();
+    Ok(match bytes.split_first() {
+        Some((&SNAPSHOT_VERSION, rest)) => whole(rest)?,
+        Some((&UNEXPLAINED_VERSION, rest)) => {
+            let (state, watch, paces, rolling) = whole(rest)?;
+            (state, watch, paces, rolling, anomalies)
+        }
+        Some((&UNPROJECTED_VERSION, rest)) => {
+            let (state, watch) = whole(rest)?;
+            (state, watch, paces, rolling, anomalies)
+        }
+        Some((&UNWATCHED_VERSION, rest)) => (whole(rest)?, watch, paces, rolling, anomalies),
+        Some((&snapshot_v1::VERSION, rest)) => (snapshot_v1::read(rest)?, watch, paces, rolling, anomalies),
+        Some((version, _)) => return Err(SnapshotError::Version(*version)),
+        None => return Err(malformed("empty")),
+    })
 }
 
 fn input_state<'a>(input: &'a Input, numbering: &'a Numbering) -> InputState<'a, impl Serialize + 'a> {

@@ -3,9 +3,6 @@
 use schemas::alert::AlertState;
 use serde::{Deserialize, Serialize};
 
-/// Hours in a row below a limit until it is left. So one that was left is not told again within the hour.
-const QUIET_H: u8 = 3;
-
 /// How one limit stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Step {
@@ -60,14 +57,14 @@ pub(super) fn reach(steps: &mut Vec<Step>, length: usize, reached: usize) -> Vec
     turns
 }
 
-/// Takes in an hour in which the lowest `reached` of `length` limits were reached. What was reached comes first, the lowest first; what was left
-/// the highest first.
-pub(super) fn climb(steps: &mut Vec<Step>, length: usize, reached: usize) -> Vec<Turn> {
+/// Takes in an hour in which the lowest `reached` of `length` limits were reached; one is left after `quiet_h` hours in a row without. What was
+/// reached comes first, the lowest first; what was left the highest first.
+pub(super) fn climb(steps: &mut Vec<Step>, length: usize, reached: usize, quiet_h: u8) -> Vec<Turn> {
     let mut turns = reach(steps, length, reached);
     for nth in (reached..length).rev() {
         let step = &mut steps[nth];
         step.quiet_h = step.quiet_h.saturating_add(1);
-        if step.is_on && step.quiet_h >= QUIET_H {
+        if step.is_on && step.quiet_h >= quiet_h {
             let repeat = step.times_left;
             (step.is_on, step.times_left) = (false, repeat.saturating_add(1));
             turns.push(Turn::Left { nth, repeat, is_last: !is_any_on(steps) });
@@ -86,9 +83,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_is_reached_at_once_and_left_after_three_quiet_hours() {
+    fn a_limit_is_reached_at_once_and_left_after_quiet_hours() {
         let mut steps = Vec::new();
-        let mut after = |reached| climb(&mut steps, 2, reached);
+        let mut after = |reached| climb(&mut steps, 2, reached, 3);
         assert_eq!(after(0), []);
         assert_eq!(after(1), [Turn::Reached { nth: 0, repeat: 0, is_first: true }]);
         assert_eq!(after(2), [Turn::Reached { nth: 1, repeat: 0, is_first: false }]);

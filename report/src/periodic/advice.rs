@@ -13,13 +13,15 @@ const CALL: i64 = 1;
 const TASK_CALL: i64 = 2;
 /// A budget used less than this is idle, percent.
 const IDLE_PERCENT: i128 = 20;
+/// So long a cache that is not asked for longer holds what was written or read last (Anthropic, OpenAI: 5 minutes at least).
+pub(super) const CACHE_MINUTES: u32 = 5;
 /// Of one kind.
 const MOST_OF_A_KIND: usize = 10;
 
 /// What should be looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Advice {
-    /// `provider_above_limit`, `call_above_limit`, `task_above_limit`, `cheaper_model`, `cacheable_input`, `idle_budget`.
+    /// `provider_above_limit`, `call_above_limit`, `task_above_limit`, `cheaper_model`, `cacheable_repeats`, `cacheable_input`, `idle_budget`.
     pub kind: &'static str,
     /// Which provider, task, model or budget.
     pub about: String,
@@ -39,6 +41,8 @@ pub struct Advice {
 pub enum Saving {
     /// The same calls at the other model's prices.
     Exact,
+    /// What repeats would have cost less from the cache, less what writing the cache costs more.
+    FromTheCache,
     /// It cannot be more.
     AtMost,
     /// What was spent beyond the limit.
@@ -52,6 +56,7 @@ impl Saving {
     pub fn words(self) -> &'static str {
         match self {
             Saving::Exact => "saved on the same calls",
+            Saving::FromTheCache => "saved if read from the cache",
             Saving::AtMost => "at most",
             Saving::AboveLimit => "above the limit",
             Saving::Unused => "not used",
@@ -75,6 +80,29 @@ pub(super) struct CacheUse {
     pub model: String,
     pub uncached: i64,
     pub cached: i64,
+}
+
+/// Calls of a model that begin with the same text.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct PrefixUse {
+    pub provider: String,
+    pub model: String,
+    /// What producers call that beginning.
+    pub prefix: String,
+    pub calls: u64,
+    /// Of them so soon after another one that a cache would have held it.
+    pub repeats: u64,
+    /// Its tokens that repeats paid at the full price.
+    pub repeated_tokens: i64,
+    /// The same of the other calls, which would have written the cache.
+    pub written_tokens: i64,
+}
+
+/// A beginning of prompts that should be cached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Repeated {
+    pub used: PrefixUse,
+    pub saving: Amount,
 }
 
 /// A model whose input is hardly read from a cache.
@@ -111,6 +139,7 @@ pub(super) struct BudgetUse {
 pub(super) struct Findings {
     pub providers: Vec<ProviderDays>,
     pub cheaper: Vec<Cheaper>,
+    pub repeats: Vec<Repeated>,
     pub caches: Vec<Cacheable>,
     pub budgets: Vec<BudgetUse>,
 }
@@ -119,6 +148,7 @@ pub(super) struct Findings {
 pub(super) fn advise(findings: &Findings, total: &Line, breakdowns: &[Breakdown]) -> Vec<Advice> {
     let tasks = breakdowns.iter().filter(|breakdown| breakdown.by == "task").flat_map(|breakdown| &breakdown.lines);
     let mut all: Vec<Advice> = findings.cheaper.iter().take(MOST_OF_A_KIND).map(of_cheaper).collect();
+    all.extend(findings.repeats.iter().take(MOST_OF_A_KIND).map(of_repeats));
     all.extend(findings.caches.iter().take(MOST_OF_A_KIND).map(of_cache));
     all.extend(findings.providers.iter().take(MOST_OF_A_KIND).map(of_provider));
     all.extend(above("call_above_limit", "all calls", CALL, total));
@@ -146,6 +176,16 @@ fn of_cheaper(found: &Cheaper) -> Advice {
         found.cost_instead.short()
     );
     advice("cheaper_model", &format!("{}: {}", found.task, found.model), text, found.saving, Saving::Exact)
+}
+
+fn of_repeats(found: &Repeated) -> Advice {
+    let used = &found.used;
+    let text = format!(
+        "{} of {} calls began as one at most {CACHE_MINUTES} minutes before them did, and paid the full price for {} tokens of that beginning. Mark it for the cache.",
+        used.repeats, used.calls, used.repeated_tokens
+    );
+    let about = format!("{} / {}, prefix {}", used.provider, used.model, used.prefix);
+    advice("cacheable_repeats", &about, text, found.saving, Saving::FromTheCache)
 }
 
 fn of_cache(found: &Cacheable) -> Advice {
@@ -189,8 +229,8 @@ fn of_budget(found: &BudgetUse) -> Option<Advice> {
     }
     let text = format!(
         "{} of {} {} were used in {} periods with spend. Lower it, or plan the rest for something else.",
-        found.spent.short(),
-        found.limit.short(),
+        found.spent.short_in(&found.currency),
+        found.limit.short_in(&found.currency),
         found.currency,
         found.periods
     );

@@ -1,6 +1,6 @@
 //! A report as one HTML file: style and plots inside, no script, nothing fetched; light, dark and on paper.
 
-use super::markdown::{figures, line_cells, share};
+use super::markdown::{currency_name, figures, line_cells, saving, share};
 use super::plot::columns;
 use super::{Allocation, Breakdown, Report};
 use crate::Amount;
@@ -26,10 +26,11 @@ pub fn html(report: &Report) -> String {
     let mut text = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
-         <h1>{title}</h1>\n<p>{} to {} ({}), US dollars. Database {}, cost-rhythm {}, {}.</p>\n<dl>\n",
+         <h1>{title}</h1>\n<p>{} to {} ({}), {}. Database {}, cost-rhythm {}, {}.</p>\n<dl>\n",
         period.first_day,
         period.last_day,
         escaped(&period.time_zone),
+        escaped(currency_name(report)),
         escaped(&report.database),
         escaped(&report.version),
         escaped(&report.generated_at)
@@ -37,17 +38,20 @@ pub fn html(report: &Report) -> String {
     for (name, value) in figures(report) {
         text += &format!("<div><dt>{name}</dt><dd>{}</dd></div>\n", escaped(&value));
     }
-    text += &format!("</dl>\n<p>Exact total: {} USD.</p>\n", report.total.cost);
+    text += &format!("</dl>\n<p>Exact total: {} {}.</p>\n", report.total.cost, escaped(&report.currency));
     if !report.days.is_empty() {
-        text += &section("By day", &columns("Cost by day", &report.days));
+        text += &section("By day", &columns("Cost by day", &report.days, &report.currency));
     }
-    text += &section(&format!("By hour of the day ({})", period.time_zone), &columns("Cost by hour of the day", &report.hours));
+    text += &section(
+        &format!("By hour of the day ({})", period.time_zone),
+        &columns("Cost by hour of the day", &report.hours, &report.currency),
+    );
     text += &section("Recommendations", &advice(report));
     for breakdown in &report.breakdowns {
-        text += &section(&format!("By {}", breakdown.by), &of_breakdown(breakdown, report.total.cost));
+        text += &section(&format!("By {}", breakdown.by), &of_breakdown(breakdown, report.total.cost, &report.currency));
     }
     for allocation in &report.allocations {
-        text += &section(&format!("Allocation by {}", allocation.by), &of_allocation(allocation));
+        text += &section(&format!("Allocation by {}", allocation.by), &of_allocation(allocation, &report.currency));
     }
     if !report.notes.is_empty() {
         let notes: String = report.notes.iter().map(|note| format!("<li>{}</li>\n", escaped(note))).collect();
@@ -64,25 +68,23 @@ fn advice(report: &Report) -> String {
     if report.advice.is_empty() {
         return "<p>None.</p>\n".to_owned();
     }
-    let rows = report.advice.iter().map(|advice| {
-        let money = format!("{} {} {}", advice.saving.short(), advice.currency, advice.saving_is.words());
-        vec![advice.about.clone(), advice.text.clone(), money]
-    });
+    let rows = report.advice.iter().map(|advice| vec![advice.about.clone(), advice.text.clone(), saving(advice)]);
     table(&["about", "what", "money"], 2, rows)
 }
 
-fn of_breakdown(breakdown: &Breakdown, total: Amount) -> String {
+fn of_breakdown(breakdown: &Breakdown, total: Amount, currency: &str) -> String {
     let others = (breakdown.others > 0).then(|| {
-        let cells = [format!("{} others", breakdown.others), breakdown.others_cost.short(), share(breakdown.others_cost, total)];
+        let cells = [format!("{} others", breakdown.others), breakdown.others_cost.short_in(currency), share(breakdown.others_cost, total)];
         cells.into_iter().chain(std::iter::repeat_n(String::new(), 5)).collect()
     });
-    let rows = breakdown.lines.iter().map(|line| line_cells(line, total)).chain(others);
+    let rows = breakdown.lines.iter().map(|line| line_cells(line, total, currency)).chain(others);
     table(&[breakdown.by, "cost", "share", "before", "change", "calls", "per call", "failed"], 1, rows)
 }
 
-fn of_allocation(allocation: &Allocation) -> String {
-    let lines = allocation.lines.iter().map(|line| vec![line.name.clone(), line.direct.short(), line.shared.short(), line.total.short()]);
-    let rest = vec!["not allocated".to_owned(), String::new(), String::new(), allocation.unallocated.short()];
+fn of_allocation(allocation: &Allocation, currency: &str) -> String {
+    let money = |amount: Amount| amount.short_in(currency);
+    let lines = allocation.lines.iter().map(|line| vec![line.name.clone(), money(line.direct), money(line.shared), money(line.total)]);
+    let rest = vec!["not allocated".to_owned(), String::new(), String::new(), money(allocation.unallocated)];
     table(&[&allocation.by, "direct", "shared", "total"], 1, lines.chain([rest]))
 }
 

@@ -7,12 +7,14 @@
 //! | `read` | the questions to ClickHouse |
 //! | `allocation` | spend that names no team, divided by configured shares |
 //! | `advice`, `models` | recommendations with the money they are about |
+//! | `event` | a report on the topic of alerts |
 //! | `markdown`, `html`, `plot` | for people; JSON is the report itself |
 //!
-//! Amounts are US dollars. Sums are ClickHouse's over exact decimals; quotients are rounded once, half to even, to 18 decimals.
+//! Amounts are in the currency asked for, of recommendations in US dollars. Sums are ClickHouse's over exact decimals; quotients are rounded once, half to even, to 18 decimals.
 
 mod advice;
 mod allocation;
+mod event;
 mod html;
 mod markdown;
 mod models;
@@ -23,12 +25,14 @@ mod read;
 
 pub use advice::{Advice, Saving};
 pub use allocation::{Allocation, Share};
+pub use event::{EventSubject, MOST_EVENT_BYTES, REPORT_EVENT_TYPE, TextFormat, is_final};
 pub use html::html;
 pub use markdown::markdown;
 pub use period::{Period, PeriodKind};
-pub use question::{ReportQuestion, SetView};
+pub use question::ReportQuestion;
 pub use read::read;
 
+use markdown::change;
 use serde::{Deserialize, Serialize};
 
 use crate::Amount;
@@ -44,8 +48,8 @@ pub struct Report {
     pub generated_at: String,
     /// Database that was asked.
     pub database: String,
-    /// Of all amounts.
-    pub currency: &'static str,
+    /// Of all amounts but those of recommendations, which say their own.
+    pub currency: String,
     /// What it is about.
     pub period: Period,
     /// All spend of the period.
@@ -79,7 +83,7 @@ pub struct Line {
     pub errors: u64,
     /// Events whose cost is not known.
     pub unpriced_events: u64,
-    /// US dollars.
+    /// In the report's currency.
     pub cost: Amount,
     /// Of the period before.
     pub previous_cost: Amount,
@@ -131,7 +135,7 @@ pub struct Slot {
     pub name: String,
     /// Calls.
     pub calls: u64,
-    /// US dollars.
+    /// In the report's currency.
     pub cost: Amount,
 }
 

@@ -4,7 +4,7 @@ use schemas::price_book::{PriceBook, STANDARD_TIER, UnitPrices};
 use schemas::{Money, Timestamp};
 use serde::Deserialize;
 
-use super::advice::{CacheUse, Cacheable, Cheaper};
+use super::advice::{CacheUse, Cacheable, Cheaper, PrefixUse, Repeated};
 use crate::Amount;
 
 /// Calls of a model on a task, so that a failure rate says something.
@@ -79,6 +79,23 @@ fn cheapest_instead(dear: &TaskModel, enough: &[&TaskModel], book: &PriceBook, e
     })
 }
 
+/// What repeats of a prompt's beginning would have cost less from the cache, less what writing it costs more than sending it. A model whose cache is written without a
+/// price of its own (OpenAI, Google) costs nothing more.
+pub(super) fn repeated(used: &[PrefixUse], book: &PriceBook, end_s: i64) -> Vec<Repeated> {
+    let mut found: Vec<Repeated> = used.iter().filter_map(|used| saved_by_cache(used, book, end_s)).collect();
+    found.sort_by_key(|found| std::cmp::Reverse(found.saving));
+    found
+}
+
+fn saved_by_cache(used: &PrefixUse, book: &PriceBook, end_s: i64) -> Option<Repeated> {
+    let unit = prices(book, &used.provider, &used.model, end_s)?;
+    let input = unit.input?;
+    let read = input.checked_sub(unit.cache_read?)?.checked_mul(used.repeated_tokens)?;
+    let written = unit.cache_write_5m.map_or(Some(Money::ZERO), |write| write.checked_sub(input)?.checked_mul(used.written_tokens))?;
+    let saving = Amount(read.checked_sub(written)?);
+    (saving.0 >= Money::from_whole(WORTH_SAYING)).then(|| Repeated { used: used.clone(), saving })
+}
+
 /// What the uncached input of each model would have cost less if all of it had been read from the cache: a bound.
 pub(super) fn cacheable(used: &[CacheUse], book: &PriceBook, end_s: i64) -> Vec<Cacheable> {
     let mut found: Vec<Cacheable> = used.iter().filter_map(|used| bound(used, book, end_s)).collect();
@@ -142,6 +159,35 @@ mod tests {
         assert_eq!(cheaper(&[on("dear", 2, "13.8"), on("cheap", 9, "1.38")], &book(), END_S), []);
         assert_eq!(cheaper(&[on("dear", 2, "13.8"), TaskModel { calls: 19, ..on("cheap", 0, "1.38") }], &book(), END_S), []);
         assert_eq!(cheaper(&[on("dear", 2, "13.8"), TaskModel { task: "other".to_owned(), ..on("cheap", 0, "1.38") }], &book(), END_S), []);
+    }
+
+    #[test]
+    fn repeats_save_what_reading_costs_less_and_pay_what_writing_costs_more() {
+        let writing = "[[price]]\nprovider = \"p\"\nmodel = \"written\"\nper = 1_000_000\ninput = \"10\"\ncache_read = \"1\"\ncache_write_5m = \"12.5\"\nfrom = 2026-01-01T00:00:00Z\nsource = \"s\"\n";
+        let plain = "[[price]]\nprovider = \"p\"\nmodel = \"plain\"\nper = 1_000_000\ninput = \"10\"\ncache_read = \"5\"\nfrom = 2026-01-01T00:00:00Z\nsource = \"s\"\n";
+        let book = PriceBook::parse_all(&[("p", &format!("{writing}{plain}"))]).unwrap();
+        let used = |model: &str, repeated_tokens, written_tokens| PrefixUse {
+            provider: "p".to_owned(),
+            model: model.to_owned(),
+            prefix: "x".to_owned(),
+            calls: 9,
+            repeats: 8,
+            repeated_tokens,
+            written_tokens,
+        };
+        let found = repeated(
+            &[
+                used("written", 1_000_000, 400_000),
+                used("plain", 1_000_000, 400_000),
+                used("written", 400_000, 1_200_000),
+                used("none", 9_000_000, 0),
+            ],
+            &book,
+            END_S,
+        );
+        // 9 x 1 - 2.5 x 0.4, 5 x 1; the third would save 3.6 and pay 3.
+        let savings: Vec<String> = found.iter().map(|found| found.saving.to_string()).collect();
+        assert_eq!(savings, ["8", "5"]);
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub struct Period {
     pub start_s: i64,
     /// First instant after it.
     pub end_s: i64,
+    /// First instant of its last day.
+    #[serde(skip)]
+    pub last_day_start_s: i64,
     /// First instant of the one before, which ends where this one starts.
     pub previous_start_s: i64,
 }
@@ -70,6 +73,7 @@ impl Period {
             days: u32::try_from(first.until(after)?.get_days()).unwrap_or(0),
             first_day: first.to_string(),
             last_day: last.to_string(),
+            last_day_start_s: instant(last)?,
             start_s: instant(first)?,
             end_s: instant(after)?,
             previous_start_s: instant(before)?,
@@ -81,9 +85,16 @@ impl Period {
     /// # Errors
     /// As [`Period::holding`].
     pub fn before(kind: PeriodKind, today: Date, time_zone: &str) -> Result<Period, jiff::Error> {
-        let running = Period::holding(kind, today, time_zone)?;
-        let first: Date = running.first_day.parse()?;
-        Period::holding(kind, first.yesterday()?, time_zone)
+        Period::holding(kind, today, time_zone)?.previous()
+    }
+
+    /// The one that ends where this one starts.
+    ///
+    /// # Errors
+    /// As [`Period::holding`].
+    pub fn previous(&self) -> Result<Period, jiff::Error> {
+        let first: Date = self.first_day.parse()?;
+        Period::holding(self.kind, first.yesterday()?, &self.time_zone)
     }
 }
 

@@ -11,13 +11,13 @@ const BELOW: f64 = 24.0;
 const ABOVE: f64 = 10.0;
 
 /// One column for each slot, in proportion to its cost; what costs less than nothing has none.
-pub(super) fn columns(title: &str, slots: &[Slot]) -> String {
+pub(super) fn columns(title: &str, slots: &[Slot], currency: &str) -> String {
     let costs: Vec<f64> = slots.iter().map(|slot| slot.cost.approximate().max(0.0)).collect();
     let top = nice_top(costs.iter().copied().fold(0.0, f64::max));
     let (area, step) = (HEIGHT - ABOVE - BELOW, (WIDTH - LEFT) / slots.len().max(1) as f64);
     let mut svg = format!(
         "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">\n",
-        escaped(&format!("{title}: {}", summary(slots)))
+        escaped(&format!("{title}: {}", summary(slots, currency)))
     );
     for quarter in 0..=4 {
         let y = ABOVE + area * (1.0 - f64::from(quarter) / 4.0);
@@ -34,12 +34,13 @@ pub(super) fn columns(title: &str, slots: &[Slot]) -> String {
     for (number, (slot, cost)) in slots.iter().zip(&costs).enumerate() {
         let (x, height) = (LEFT + step * number as f64, area * cost / top);
         svg += &format!(
-            "<rect class=\"bar\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{height:.1}\"><title>{}: {} USD, {} calls</title></rect>\n",
+            "<rect class=\"bar\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{height:.1}\"><title>{}: {} {}, {} calls</title></rect>\n",
             x + step * 0.15,
             ABOVE + area - height,
             step * 0.7,
             escaped(&slot.name),
-            slot.cost.short(),
+            slot.cost.short_in(currency),
+            escaped(currency),
             slot.calls
         );
         if number % every == 0 {
@@ -51,9 +52,9 @@ pub(super) fn columns(title: &str, slots: &[Slot]) -> String {
     svg + "</svg>\n"
 }
 
-fn summary(slots: &[Slot]) -> String {
+fn summary(slots: &[Slot], currency: &str) -> String {
     match slots.iter().max_by_key(|slot| slot.cost) {
-        Some(dearest) => format!("the dearest is {} with {} USD", dearest.name, dearest.cost.short()),
+        Some(dearest) => format!("the dearest is {} with {} {currency}", dearest.name, dearest.cost.short_in(currency)),
         None => "no spend".to_owned(),
     }
 }
@@ -86,8 +87,8 @@ mod tests {
     #[test]
     fn a_plot_of_nothing_and_names_of_others_do_no_harm() {
         let slot = Slot { name: "2026-<script>".to_owned(), calls: 0, cost: crate::Amount::default() };
-        let svg = columns("By \"day\"", &[slot]);
+        let svg = columns("By \"day\"", &[slot], "USD");
         assert!(!svg.contains("<script>") && svg.contains("&lt;script&gt;") && !svg.contains("NaN"), "{svg}");
-        assert!(columns("x", &[]).ends_with("</svg>\n"));
+        assert!(columns("x", &[], "USD").ends_with("</svg>\n"));
     }
 }

@@ -1,13 +1,18 @@
 //! What is asked.
 
+use schemas::Currency;
 use schemas::price_book::PriceBook;
 
 use super::{Period, Share};
+use crate::SetView;
+use crate::currency::windows;
 
 /// A report that is wanted.
 pub struct ReportQuestion {
     /// Which time.
     pub period: Period,
+    /// Of all amounts but those of recommendations and budgets.
+    pub currency: Currency,
     /// The configured grouping sets that have one view each; what has none is not in the report.
     pub sets: Vec<SetView>,
     /// Is there a row for every event?
@@ -26,19 +31,14 @@ pub struct ReportQuestion {
     pub database: String,
 }
 
-/// A grouping set as a report uses it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SetView {
-    /// Its name, which ends the names of its views.
-    pub name: String,
-    /// Names of its dimensions.
-    pub key: Vec<&'static str>,
-}
-
 impl ReportQuestion {
-    /// The daily view that counts by exactly these dimensions.
-    pub(super) fn daily_view(&self, key: &[&str]) -> Option<String> {
-        let set = self.sets.iter().find(|set| set.key == key)?;
-        Some(if set.name == "total" { "daily_total".to_owned() } else { format!("daily_by_{}", set.name) })
+    /// The days of the set that counts by exactly these dimensions, for behind FROM.
+    pub(super) fn days_by(&self, key: &[&str], currency: Currency) -> Option<String> {
+        self.sets.iter().find(|set| set.key == key).map(|set| windows(set, "day", currency))
+    }
+
+    /// The quarter hours of all spend, for behind FROM.
+    pub(super) fn quarter_hours(&self, currency: Currency) -> Option<String> {
+        self.sets.iter().find(|set| set.key.is_empty()).map(|set| windows(set, "quarter_hour", currency))
     }
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemas::Currency;
 use serde::Deserialize;
 
-use super::advice::{self, BudgetUse, CacheUse, ProviderDays};
+use super::advice::{self, BudgetUse, CacheUse, PrefixUse, ProviderDays};
 use super::allocation::allocate;
 use super::models::{self, TaskModel};
 use super::{Allocation, Breakdown, Kpis, Line, Period, Report, ReportQuestion, Slot};
+use crate::currency::{check_rate, rates};
 use crate::{Amount, ReadError, Reader, literal};
 
 /// Breakdowns: what they are called, and the dimensions whose view has them.
@@ -28,22 +30,35 @@ const WHOLE_NUMBERS: &str = "SETTINGS output_format_json_quote_64bit_integers = 
 /// Reads everything and advises.
 ///
 /// # Errors
-/// [`ReadError`]: ClickHouse cannot be asked.
+/// [`ReadError`]: ClickHouse cannot be asked, or has no rate for the currency.
 pub fn read(reader: &Reader<'_>, question: &ReportQuestion) -> Result<Report, ReadError> {
-    let asked = Asked { reader, question };
+    let currency = question.currency;
+    if currency != Currency::USD {
+        check_rate(reader, currency, question.period.previous_start_s)?;
+    }
+    let (asked, in_dollars) = (Asked { reader, question, currency }, Asked { reader, question, currency: Currency::USD });
     let clock: Clock = reader.row("the time", "SELECT formatDateTime(now(), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS at")?;
     let total = asked.total()?;
     let mut notes = Vec::new();
     let mut breakdowns = Vec::new();
     for (by, key) in BREAKDOWNS {
-        match question.daily_view(key) {
-            Some(view) => breakdowns.push(asked.breakdown(by, key, &view, &total)?),
+        match asked.days_by(key) {
+            Some(days) => breakdowns.push(asked.breakdown(by, key, &days, &total)?),
             None => notes.push(format!("Nothing by {by}: no grouping set counts by {}.", key.join(" and "))),
         }
     }
     let allocations = asked.allocations(&mut notes)?;
     let kpis = asked.kpis(&total)?;
-    let advice = advice::advise(&asked.findings(&mut notes)?, &total, &breakdowns);
+    let findings = in_dollars.findings(&mut notes)?;
+    let advice = if currency == Currency::USD {
+        advice::advise(&findings, &total, &breakdowns)
+    } else {
+        notes.push(
+            "Recommendations are in US dollars, as their limits and the price book are; those about budgets in the budget's currency."
+                .to_owned(),
+        );
+        advice::advise(&findings, &in_dollars.total()?, &in_dollars.tasks()?)
+    };
     if total.unpriced_events > 0 {
         notes.push(format!("{} events have no known price: what they cost is in no amount.", total.unpriced_events));
     }
@@ -52,7 +67,7 @@ pub fn read(reader: &Reader<'_>, question: &ReportQuestion) -> Result<Report, Re
         version: question.version.clone(),
         generated_at: clock.at,
         database: question.database.clone(),
-        currency: "USD",
+        currency: currency.to_string(),
         period: question.period.clone(),
         days: if question.period.days > 1 { asked.days()? } else { Vec::new() },
         hours: asked.hours()?,
@@ -79,6 +94,7 @@ struct Users {
 struct Asked<'a> {
     reader: &'a Reader<'a>,
     question: &'a ReportQuestion,
+    currency: Currency,
 }
 
 fn instant(seconds: i64) -> String {
@@ -88,6 +104,16 @@ fn instant(seconds: i64) -> String {
 impl Asked<'_> {
     fn period(&self) -> &Period {
         &self.question.period
+    }
+
+    fn days_by(&self, key: &[&str]) -> Option<String> {
+        self.question.days_by(key, self.currency)
+    }
+
+    /// The breakdown by task alone, which advice needs.
+    fn tasks(&self) -> Result<Vec<Breakdown>, ReadError> {
+        let Some(days) = self.days_by(&["task_type"]) else { return Ok(Vec::new()) };
+        Ok(vec![self.breakdown("task", &["task_type"], &days, &Line::default())?])
     }
 
     /// The windows of the period.
@@ -121,10 +147,7 @@ impl Asked<'_> {
     }
 
     fn total(&self) -> Result<Line, ReadError> {
-        let Some(view) = self.question.daily_view(&[]) else {
-            let problem = "no grouping set has an empty key: add [[grouping_set]] name = \"total\", key = []".to_owned();
-            return Err(ReadError::Refused { what: "the total", problem });
-        };
+        let Some(view) = self.days_by(&[]) else { return Err(ReadError::no_total()) };
         let line = self.lines("the total", &self.lines_sql("'total'", &view, 1))?.pop();
         Ok(line.unwrap_or_else(|| Line { name: "total".to_owned(), ..Line::default() }.complete()))
     }
@@ -142,7 +165,7 @@ impl Asked<'_> {
     }
 
     fn days(&self) -> Result<Vec<Slot>, ReadError> {
-        let Some(view) = self.question.daily_view(&[]) else { return Ok(Vec::new()) };
+        let Some(view) = self.days_by(&[]) else { return Ok(Vec::new()) };
         let zone = literal(&self.period().time_zone);
         self.reader.rows(
             "days",
@@ -156,13 +179,14 @@ impl Asked<'_> {
 
     /// By quarter hours: some zones are not whole hours away.
     fn hours(&self) -> Result<Vec<Slot>, ReadError> {
+        let Some(view) = self.question.quarter_hours(self.currency) else { return Ok(Vec::new()) };
         let zone = literal(&self.period().time_zone);
         let found: Vec<Slot> = self.reader.rows(
             "hours",
             &format!(
                 "SELECT leftPad(toString(toHour(toTimeZone(v.window_start, {zone}))), 2, '0') AS name, toUInt64(sum(v.calls)) AS calls,
                     toString(sum(v.cost)) AS cost
-                FROM quarter_hour_total AS v WHERE {} GROUP BY name {WHOLE_NUMBERS}",
+                FROM {view} AS v WHERE {} GROUP BY name {WHOLE_NUMBERS}",
                 self.within()
             ),
         )?;
@@ -172,7 +196,7 @@ impl Asked<'_> {
     }
 
     fn kpis(&self, total: &Line) -> Result<Kpis, ReadError> {
-        let sums: Revenue = match self.question.daily_view(&[]) {
+        let sums: Revenue = match self.days_by(&[]) {
             Some(view) => self
                 .reader
                 .row("revenue", &format!("SELECT toString(sum(v.revenue)) AS revenue FROM {view} AS v WHERE {}", self.within()))?,
@@ -185,7 +209,7 @@ impl Asked<'_> {
             margin: sums.revenue.less(total.cost),
             ..Kpis::default()
         };
-        if let Some(view) = self.question.daily_view(&["feature"]) {
+        if let Some(view) = self.days_by(&["feature"]) {
             let sql = format!(
                 "SELECT toUInt64(sum(v.calls)) AS users, toString(sum(v.cost)) AS cost FROM {view} AS v WHERE {} AND v.feature != '' {WHOLE_NUMBERS}",
                 self.within()
@@ -193,7 +217,7 @@ impl Asked<'_> {
             let features: Users = self.reader.row("features", &sql)?;
             kpis.cost_per_feature_call = features.cost.per(features.users);
         }
-        if let Some(view) = self.question.daily_view(&["user_id"]) {
+        if let Some(view) = self.days_by(&["user_id"]) {
             let sql = format!(
                 "SELECT toUInt64(uniqExact(v.user_id)) AS users, toString(sum(v.cost)) AS cost FROM {view} AS v WHERE {} AND v.user_id != '' {WHOLE_NUMBERS}",
                 self.within()
@@ -209,7 +233,7 @@ impl Asked<'_> {
         let share = |dimension: &str| self.question.shares.iter().find(|share| share.dimension == dimension);
         let mut allocations = Vec::new();
         for dimension in ["team", "environment"] {
-            match self.question.daily_view(&[dimension]) {
+            match self.days_by(&[dimension]) {
                 Some(view) => {
                     let lines = self.lines(dimension, &self.lines_sql(&name_of(&[dimension]), &view, ALLOCATED))?;
                     let lines: Vec<Line> = lines.into_iter().filter(|line| line.events > 0).collect();
@@ -223,22 +247,39 @@ impl Asked<'_> {
                 notes.push(format!("No allocation by tag {tag}: it needs rows per event (clickhouse.usage_events)."));
                 continue;
             }
-            let sql = format!(
-                "SELECT v.tags[{}] AS name, toUInt64(count()) AS events, toUInt64(countIf(v.kind = 'llm')) AS calls, toUInt64(0) AS errors,
-                    toUInt64(0) AS unpriced_events, toString(sum(v.cost)) AS cost, '0' AS previous_cost, toUInt64(0) AS previous_calls
-                FROM usage_events AS v WHERE {} GROUP BY name ORDER BY sum(v.cost) DESC, name LIMIT {ALLOCATED} {WHOLE_NUMBERS}",
-                literal(tag),
-                self.events_within()
-            );
+            let sql = self.by_tag(tag);
             allocations.push(allocate(format!("tag {tag}"), &self.lines("tags", &sql)?, share(tag)));
         }
         Ok(allocations)
     }
 
+    /// Spend by the values of a tag; in another currency than dollars by the rates in force when the business days began, as elsewhere.
+    fn by_tag(&self, tag: &str) -> String {
+        let (within, zone, currency) = (self.events_within(), literal(&self.period().time_zone), self.currency);
+        let (cost, rates) = if currency == Currency::USD {
+            ("d.cost".to_owned(), String::new())
+        } else {
+            let rates = rates(currency);
+            (
+                "toDecimal128(roundBankers(toDecimal256(d.cost, 18) * toDecimal256(x.per_usd, 18), 18), 18)".to_owned(),
+                format!("ASOF JOIN {rates} AS x ON d.currency = x.currency AND d.day >= x.valid_from"),
+            )
+        };
+        format!(
+            "SELECT d.name AS name, toUInt64(sum(d.events)) AS events, toUInt64(sum(d.calls)) AS calls, toUInt64(0) AS errors, toUInt64(0) AS unpriced_events,
+                toString(sum({cost})) AS cost, '0' AS previous_cost, toUInt64(0) AS previous_calls
+            FROM (SELECT v.tags[{}] AS name, toDateTime(toStartOfDay(toTimeZone(v.occurred_at, {zone})), 'UTC') AS day, '{currency}' AS currency, count() AS events,
+                    countIf(v.kind = 'llm') AS calls, sum(v.cost) AS cost
+                FROM usage_events AS v WHERE {within} GROUP BY name, day) AS d {rates}
+            GROUP BY name ORDER BY sum({cost}) DESC, name LIMIT {ALLOCATED} {WHOLE_NUMBERS}",
+            literal(tag)
+        )
+    }
+
     /// What advice is made of.
     fn findings(&self, notes: &mut Vec<String>) -> Result<advice::Findings, ReadError> {
         let mut findings = advice::Findings { budgets: self.budgets()?, ..advice::Findings::default() };
-        if let Some(view) = self.question.daily_view(&["provider"]) {
+        if let Some(view) = self.days_by(&["provider"]) {
             let limit = advice::PROVIDER_A_DAY;
             findings.providers = self.reader.rows::<ProviderDays>(
                 "providers by day",
@@ -252,7 +293,7 @@ impl Asked<'_> {
                 ),
             )?;
         }
-        if let Some(view) = self.question.daily_view(&["provider", "model"]) {
+        if let Some(view) = self.days_by(&["provider", "model"]) {
             let used: Vec<CacheUse> = self.reader.rows(
                 "caches",
                 &format!(
@@ -268,10 +309,37 @@ impl Asked<'_> {
         } else {
             notes.push("No comparison of models on the same task: it needs rows per event (clickhouse.usage_events).".to_owned());
         }
-        notes.push(
-            "Which calls repeat the same prompt is not known: events carry no prompts. What caches could save is a bound.".to_owned(),
-        );
+        let prefixes = if self.question.usage_events { self.prefixes()? } else { Vec::new() };
+        findings.repeats = models::repeated(&prefixes, &self.question.book, self.period().end_s);
+        if prefixes.is_empty() {
+            notes.push(
+                "Which calls repeat the beginning of a prompt is not known: no event names it (attributes prefix_hash, prefix_tokens). What caches could save is a bound."
+                    .to_owned(),
+            );
+        }
         Ok(findings)
+    }
+
+    /// Calls that name the beginning of their prompt, by that. A call repeats it if the last one that named it was so short before that a cache still held it.
+    fn prefixes(&self) -> Result<Vec<PrefixUse>, ReadError> {
+        let minutes = advice::CACHE_MINUTES;
+        self.reader.rows(
+            "prefixes",
+            &format!(
+                "SELECT p.provider AS provider, p.model AS model, p.prefix AS prefix, toUInt64(count()) AS calls, toUInt64(countIf(p.is_repeat)) AS repeats,
+                    toInt64(sumIf(p.tokens, p.is_repeat)) AS repeated_tokens, toInt64(sumIf(p.tokens, NOT p.is_repeat)) AS written_tokens
+                FROM (
+                    SELECT v.provider AS provider, v.model AS model, v.attributes['prefix_hash'] AS prefix,
+                        greatest(toInt64(0), least(toInt64OrZero(v.attributes['prefix_tokens']), v.uncached_input_tokens)) AS tokens,
+                        v.occurred_at <= lagInFrame(v.occurred_at, 1, toDateTime64(0, 6, 'UTC')) OVER (
+                            PARTITION BY v.provider, v.model, prefix ORDER BY v.occurred_at ROWS BETWEEN 1 PRECEDING AND CURRENT ROW
+                        ) + INTERVAL {minutes} MINUTE AS is_repeat
+                    FROM usage_events AS v
+                    WHERE {} AND v.kind = 'llm' AND v.cost_status = 'priced' AND v.tier IN ('', 'standard') AND prefix != ''
+                ) AS p GROUP BY provider, model, prefix ORDER BY repeated_tokens DESC, provider, model, prefix LIMIT 200 {WHOLE_NUMBERS}",
+                self.events_within()
+            ),
+        )
     }
 
     fn task_models(&self) -> Result<Vec<TaskModel>, ReadError> {

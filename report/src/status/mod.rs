@@ -34,7 +34,7 @@ use crate::Amount;
 pub struct Question {
     /// Scopes that must all be judged. Empty: the total and the scope of every budget, as far as they can be.
     pub scopes: Vec<String>,
-    /// The configured budgets, for the scopes that their rhythm is kept under.
+    /// The configured budgets, for the scopes that their rhythm is kept under where the view `budget_definitions` does not say.
     pub budgets: Vec<CountedBudget>,
     /// Rows and events older than this are no ground for a judgement, seconds.
     pub stale_after_s: i64,
@@ -45,7 +45,7 @@ pub struct Question {
 }
 
 /// A budget and the grouping set that counts it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct CountedBudget {
     /// Its name.
     pub name: String,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::action::budget_status;
 use super::verdict::{scope_status, verdict};
-use super::{AccountFound, BudgetFound, Inputs, PaceFound, Question, RhythmFound, Status};
+use super::{AccountFound, BudgetFound, CountedBudget, Inputs, PaceFound, Question, RhythmFound, Status};
 use crate::{ReadError, Reader, literal};
 
 /// Scopes of one budget that are listed: those that have used most.
@@ -26,10 +26,11 @@ fn time(expression: &str) -> String {
 pub fn read(reader: &Reader<'_>, question: &Question) -> Result<Status, ReadError> {
     let clock: Clock = reader.row("the time", &format!("SELECT {} AS judged_at", time("now()")))?;
     let inputs = read_inputs(reader, question)?;
+    let question = &Question { budgets: counted_budgets(reader, question)?, ..question.clone() };
     let mut found: Vec<BudgetFound> = reader.rows("budgets", &budgets_sql())?;
     for budget in &mut found {
-        if question.budgets.iter().any(|known| known.is_rolling && known.name == budget.budget) && budget.ended_s <= question.stale_after_s
-        {
+        let known = question.budgets.iter().find(|known| known.name == budget.budget);
+        if known.is_some_and(|known| known.is_rolling) && budget.ended_s <= question.stale_after_s {
             budget.is_running = 1;
         }
     }
@@ -100,6 +101,24 @@ fn read_inputs(reader: &Reader<'_>, question: &Question) -> Result<Inputs, ReadE
     })
 }
 
+/// Budgets as the running service counts them: it says so in a view. Those that it does not name are counted as they are configured here.
+fn counted_budgets(reader: &Reader<'_>, question: &Question) -> Result<Vec<CountedBudget>, ReadError> {
+    let view = "SELECT toUInt64(count()) AS views FROM system.tables WHERE database = currentDatabase() AND name = 'budget_definitions' \
+        SETTINGS output_format_json_quote_64bit_integers = 0";
+    let mut budgets = Vec::new();
+    if reader.row::<Views>("views", view)?.views > 0 {
+        budgets = reader.rows::<CountedBudget>("budgets' sets", "SELECT budget AS name, `set`, is_rolling FROM budget_definitions")?;
+    }
+    // The first of a name counts.
+    budgets.extend(question.budgets.iter().cloned());
+    Ok(budgets)
+}
+
+#[derive(Deserialize)]
+struct Views {
+    views: u64,
+}
+
 fn budgets_sql() -> String {
     format!(
         "SELECT * FROM (
@@ -151,7 +170,7 @@ fn alerts_sql() -> String {
     )
 }
 
-/// The scope that the rhythm of a budget is kept under. A budget that is not configured here is taken to have a set of its own.
+/// The scope that the rhythm of a budget is kept under. A budget that nobody knows is taken to have a set of its own.
 fn rhythm_scope(question: &Question, found: &BudgetFound) -> String {
     let configured = question.budgets.iter().find(|budget| budget.name == found.budget);
     let own = format!("budget:{}", found.budget);
@@ -180,7 +199,6 @@ fn judged_scopes(question: &Question, budgets: &[BudgetFound], rhythm_scopes: &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::CountedBudget;
     use super::*;
     use crate::Amount;
 

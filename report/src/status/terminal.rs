@@ -2,6 +2,7 @@
 
 use super::{BudgetStatus, ScopeStatus, Status};
 use crate::Amount;
+use crate::terminal_text::table;
 
 /// Lines for a terminal of about 120 columns.
 pub fn terminal(status: &Status) -> String {
@@ -87,10 +88,10 @@ pub(super) fn budget_row(budget: &BudgetStatus) -> [String; 9] {
     [
         name,
         period,
-        row.spent.short(),
-        format!("{} {}", row.limit.short(), row.currency),
+        row.spent.short_in(&row.currency),
+        format!("{} {}", row.limit.short_in(&row.currency), row.currency),
         row.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{:.1} %", ratio * 100.0)),
-        format!("{mark}{}", budget.forecast.short()),
+        format!("{mark}{}", budget.forecast.short_in(&row.currency)),
         match (&budget.exceeded_at, row.spent >= row.limit) {
             (_, true) => "is exceeded".to_owned(),
             (Some(at), _) => at.clone(),
@@ -112,18 +113,4 @@ pub(super) fn left_out(budgets: &[BudgetStatus]) -> Vec<String> {
         }
     }
     sentences
-}
-
-/// Columns as wide as their widest cell; those in `right` end on the right.
-fn table<const N: usize>(rows: &[[String; N]], right: std::ops::Range<usize>) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let line = |row: &[String; N]| {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
-            let room = " ".repeat(width - cell.chars().count());
-            if right.contains(&column) { format!("{room}{cell}") } else { format!("{cell}{room}") }
-        });
-        format!("  {}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
 }

@@ -15,7 +15,9 @@ pub struct Server {
 impl Server {
     /// `locked`: no access key is good.
     pub fn start(locked: bool) -> Server {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/s3.sh");
+        let script =
+            Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|directory| directory.join("scripts/s3.sh")).find(|path| path.exists());
+        let script = script.unwrap_or_else(|| panic!("scripts/s3.sh is missing"));
         let mut command = Command::new(&script);
         command.arg("serve").args(locked.then_some("locked")).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot run {}: {error}", script.display()));

@@ -6,7 +6,7 @@
 //! | `connector`, `client` | HTTP, TLS, statements, queries, inserts |
 //! | `error`, `fault` | what goes wrong, whether trying again helps |
 //! | `migrations`, `views` | tables, once and in order; views per granularity and grouping set |
-//! | `rates` | exchange rates and the business time zone, for readers |
+//! | `rates`, `budgets` | exchange rates, the business time zone and what counts each budget, for readers |
 //! | `block`, `rows` | rows as bytes, column by column |
 //! | `queue`, `writer`, `sink`, `state` | from the drivers to the server, bounded, in order, for ever until taken |
 //!
@@ -31,6 +31,7 @@
 //! ```
 
 mod block;
+mod budgets;
 mod client;
 mod connector;
 mod error;
@@ -45,6 +46,7 @@ mod state;
 pub mod views;
 mod writer;
 
+pub use budgets::BudgetDefinition;
 pub use client::ClickHouse;
 pub use error::ClickHouseError;
 pub use fault::Fault;

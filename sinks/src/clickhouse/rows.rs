@@ -2,7 +2,7 @@
 //! the block is as it was before the row.
 
 use runtime::io::Table;
-use schemas::rollup::{AccountsRow, AlertRow, BudgetRow, PaceRow, RhythmRow, RollupRow, UsageEventRow};
+use schemas::rollup::{AccountsRow, AlertRow, AnomalyRow, BudgetRow, PaceRow, RhythmRow, RollupRow, UsageEventRow};
 use schemas::{Amount, Dimension, Kind, Measures};
 
 pub use super::block::{Block, ColumnType, OutOfRange};
@@ -17,6 +17,7 @@ pub const fn table_name(table: Table) -> &'static str {
         Table::Budgets => "budget_rows",
         Table::Rhythm => "rhythm_rows",
         Table::Pace => "pace_rows",
+        Table::Anomalies => "anomaly_rows",
         Table::Accounts => "shard_accounts",
     }
 }
@@ -159,6 +160,17 @@ pub const fn columns(table: Table) -> &'static [(&'static str, ColumnType)] {
             ("slo", NullableFloat64),
             ("age_days", NullableFloat64),
             ("state", Text),
+            ("revision", Int64),
+        ],
+        Table::Anomalies => &[
+            ("rule", Text),
+            ("scope", Text),
+            ("since", Seconds),
+            ("hour", Seconds),
+            ("level", Text),
+            ("actual", Money),
+            ("expected", Money),
+            ("is_over", Bool),
             ("revision", Int64),
         ],
         Table::Accounts => &[
@@ -357,6 +369,26 @@ pub fn put_pace(block: &mut Block, row: &PaceRow<'_>) -> Result<(), OutOfRange> 
         w.nullable_float64(measure);
     }
     w.text(row.state);
+    w.int64(row.revision);
+    Ok(())
+}
+
+/// Appends a row of `anomaly_rows`.
+///
+/// # Errors
+/// [`OutOfRange`] for a time that its column cannot hold.
+pub fn put_anomaly(block: &mut Block, row: &AnomalyRow<'_>) -> Result<(), OutOfRange> {
+    debug_assert_eq!(block.table, Table::Anomalies);
+    let (since, hour) = (Seconds::of("since", row.since)?, Seconds::of("hour", row.hour)?);
+    let mut w = block.row();
+    w.text(row.rule);
+    w.text(row.scope);
+    w.seconds(since);
+    w.seconds(hour);
+    w.text(row.level);
+    w.money(row.actual);
+    w.money(row.expected);
+    w.boolean(row.is_over);
     w.int64(row.revision);
     Ok(())
 }

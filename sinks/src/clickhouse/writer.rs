@@ -92,8 +92,9 @@ impl Writer {
         let mut write = |table| self.write_table(table, tables.remove(&table).unwrap_or_default());
         let (rollups, events, alerts) = (write(Table::Rollups), write(Table::UsageEvents), write(Table::Alerts));
         let (budgets, rhythm, pace) = (write(Table::Budgets), write(Table::Rhythm), write(Table::Pace));
+        let anomalies = write(Table::Anomalies);
         let accounts = write(Table::Accounts);
-        tokio::join!(rollups, events, alerts, budgets, rhythm, pace);
+        tokio::join!(rollups, events, alerts, budgets, rhythm, pace, anomalies);
         accounts.await;
     }
 

@@ -2,7 +2,7 @@
 
 use schemas::GroupingSet;
 use schemas::rates::Rates;
-use sinks::clickhouse::ClickHouse;
+use sinks::clickhouse::{BudgetDefinition, ClickHouse};
 
 use crate::server::{PASSWORD, database, options, text};
 
@@ -316,6 +316,23 @@ async fn rates_are_those_of_the_last_start_and_written_only_when_they_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn readers_see_which_set_counts_a_budget() {
+    let server = database("analysts_definitions").await;
+    let shown = "SELECT budget, `set`, is_rolling FROM budget_definitions ORDER BY budget";
+    server.publish_budgets(&[]).await.unwrap();
+    assert_eq!(text(&server, shown).await, "");
+    let budget = |name: &str, set: &str, is_rolling| BudgetDefinition { budget: name.to_owned(), set: set.to_owned(), is_rolling };
+    let budgets = [budget("it's \\ mine", "budget:it's \\ mine", true), budget("llm-daily", "total", false)];
+    for _ in 0..2 {
+        server.publish_budgets(&budgets).await.unwrap();
+        let rows = server.query_rows(shown, "JSONCompactEachRow").await.unwrap();
+        assert_eq!(rows, "[\"it's \\\\ mine\", \"budget:it's \\\\ mine\", true]\n[\"llm-daily\", \"total\", false]\n");
+    }
+    server.publish_budgets(&budgets[1..]).await.unwrap();
+    assert_eq!(text(&server, shown).await, "llm-daily\ttotal\tfalse");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rhythm_and_budgets_are_right_under_a_plain_select() {
     let server = database("analysts_rhythm").await;
     server.execute("INSERT INTO rhythm_rows (scope, hour, coherence, state, state_code, revision) VALUES ('total', '2026-11-22 10:00:00', 0.9, 'RESONANT', 2, 2)").await.unwrap();
@@ -365,6 +382,7 @@ async fn what_grows_is_kept_for_a_time_and_days_and_months_for_ever() {
         ("budget_rows", 3660),
         ("alert_rows", 3660),
         ("rhythm_rows", 3660),
+        ("anomaly_rows", 3660),
         ("pace_rows", 3660),
         ("rollups", 1100),
     ] {
@@ -456,6 +474,9 @@ async fn every_query_of_the_page_runs_and_every_column_is_on_it() {
         "scopes",
         "budgets",
         "budget_forecast",
+        "budget_pace",
+        "incidents",
+        "anomalies",
         "exchange_rates",
         "business_time",
         "rhythm",

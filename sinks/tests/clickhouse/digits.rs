@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use runtime::io::{RowBatch, Table, TableSink};
 use schemas::event::Amount;
-use schemas::rollup::{AlertRow, BudgetRow, CostStatus, PaceRow, RhythmRow, UsageEventRow};
+use schemas::rollup::{AlertRow, AnomalyRow, BudgetRow, CostStatus, PaceRow, RhythmRow, UsageEventRow};
+use schemas::timestamp::HOUR_US;
 use schemas::{Currency, Dimension, Event, Kind, Money, Timestamp, Tokens};
 use sinks::clickhouse::ClickHouseSink;
 use sinks::clickhouse::rows::{self, Block};
@@ -132,6 +133,25 @@ fn put_pace(block: &mut Block, exceeded_at: Option<Timestamp>) {
     rows::put_pace(block, &row).unwrap();
 }
 
+fn anomaly<'a>(rule: &'a str, scope: &'a str, hour: i64) -> AnomalyRow<'a> {
+    let midnight = Timestamp::parse("2026-11-22T00:00:00Z").unwrap();
+    AnomalyRow {
+        rule,
+        scope,
+        since: midnight.plus(10 * HOUR_US),
+        hour: midnight.plus(hour * HOUR_US),
+        level: "warning",
+        actual: money("40.000000000000000001"),
+        expected: money("2.5"),
+        is_over: false,
+        revision: 7,
+    }
+}
+
+fn put_anomaly(block: &mut Block, row: &AnomalyRow<'_>) {
+    rows::put_anomaly(block, row).unwrap();
+}
+
 fn batch(table: Table, put: impl Fn(&mut Block)) -> RowBatch {
     let mut block = Block::new(table);
     put(&mut block);
@@ -147,6 +167,7 @@ fn the_bytes_of_every_row_are_the_golden_ones() {
         ("alert", batch(Table::Alerts, put_alert)),
         ("rhythm", batch(Table::Rhythm, |rows| put_rhythm(rows, Some(0.1)))),
         ("pace", batch(Table::Pace, |rows| put_pace(rows, Timestamp::parse("2026-11-28T05:00:00Z").ok()))),
+        ("anomaly", batch(Table::Anomalies, |rows| put_anomaly(rows, &anomaly("spike", "feature=agent", 10)))),
         ("accounts", accounts(1, 4, 20, 8)),
     ];
     let lines: Vec<String> =

@@ -5,6 +5,7 @@ mod accounts;
 mod analysts;
 mod delivery;
 mod digits;
+mod incidents;
 mod migrating;
 #[path = "../../../tests/support/proxy.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with other packages' tests")]

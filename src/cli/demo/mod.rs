@@ -27,7 +27,7 @@ use self::scene::Scene;
 use self::tee::Tee;
 use super::generate::Sender;
 use super::{audit as audit_command, io_runtime, start_logging};
-use crate::config::{Config, LogFormat, load};
+use crate::config::{Config, Historical, LogFormat, load};
 use crate::service::partitions::Partitions;
 use crate::service::{Service, StageChoice, clickhouse, connect, signals};
 
@@ -104,6 +104,8 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     // So that one cause is told by few alerts: the sets left out say the same as a feature or a model, and the mean the same as the spike.
     config.watch.except.extend(["route", "task_type", "team", "project", "environment", "cost_center"].map(str::to_owned));
     config.watch.hourly_mean = Money::ZERO;
+    // Its history is its present.
+    config.alerts.historical = Historical::Tell;
     let kafka = &config.kafka;
     for (topic, partitions) in
         [(&kafka.events_topic, PARTITIONS), (&kafka.partials_topic, PARTITIONS), (&kafka.dead_letters_topic, 1), (&kafka.alerts_topic, 1)]

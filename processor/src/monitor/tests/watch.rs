@@ -177,6 +177,7 @@ proptest! {
         prop_assert_eq!(troubled.alerts.len(), troubled.alert_ids().len(), "each once");
         prop_assert_eq!(differences(&troubled.rhythm, &quiet.rhythm), Vec::<String>::new());
         prop_assert_eq!(differences(&troubled.pace, &quiet.pace), Vec::<String>::new());
+        prop_assert_eq!(differences(&troubled.anomalies, &quiet.anomalies), Vec::<String>::new());
         for ((budget, hour), spent) in spent_by_hour(&inputs) {
             let key = (budget.to_owned(), String::new(), Timestamp::from_micros(hour * HOUR_US));
             let row = quiet.pace.get(&key);
@@ -234,6 +235,26 @@ fn a_limit_is_told_in_the_running_hour_and_resolved_after_three_quiet_ones() {
     bench.send(&Head::last(33).closing(hour_at(34).start()), &[]);
     assert_eq!(bench.tables.states(), ["total fired 3 3", "total resolved 3 0"]);
     assert_eq!(bench.tables.alerts[1].period_start, alert.period_start, "one life, one key");
+    // The closed hours of the episode, the three quiet ones among them.
+    let shown: Vec<String> = bench
+        .tables
+        .anomalies
+        .iter()
+        .map(|((rule, scope, since, hour), row)| {
+            let hours = hour.micros().saturating_sub(since.micros()) / HOUR_US;
+            let amounts = &row[row.find("actual").unwrap()..row.find(", revision").unwrap()];
+            format!("{rule} {scope} +{hours} {amounts}")
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "hourly-mean total +0 actual: Money(3), expected: Money(1), is_over: false",
+            "hourly-mean total +1 actual: Money(0), expected: Money(1.066666), is_over: false",
+            "hourly-mean total +2 actual: Money(0), expected: Money(1), is_over: false",
+            "hourly-mean total +3 actual: Money(0), expected: Money(1), is_over: true",
+        ]
+    );
 }
 
 #[test]
@@ -500,6 +521,8 @@ fn a_new_normal_ends_the_episode_and_is_learnt_at_once() {
     assert_eq!(after.len(), 1, "{after:?}");
     assert_eq!((after[0].state, after[0].period.as_str()), (AlertState::Resolved, "2026-11-11T00:00Z"));
     assert!(after[0].explanation.contains("a new normal has begun for total"), "{}", after[0].explanation);
+    let of_spike: Vec<&String> = bench.tables.anomalies.iter().filter(|((rule, ..), _)| rule == "spike").map(|(_, row)| row).collect();
+    assert!(of_spike.len() >= 2 && of_spike.last().unwrap().contains("is_over: true"), "{of_spike:?}");
     // It is done once: another start does not forget again.
     let state = bench.monitor.snapshot().unwrap();
     bench.monitor = Monitor::restore(&state, spikes_and_drops(expected)).unwrap();

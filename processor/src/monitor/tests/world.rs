@@ -7,7 +7,7 @@ use schemas::budget::Budget;
 use schemas::calendar::Calendar;
 use schemas::partial::{BlockBuilder, BlockHeader};
 use schemas::rates::Rates;
-use schemas::rollup::{AccountsRow, BudgetRow, PaceRow, RhythmRow, RollupRow};
+use schemas::rollup::{AccountsRow, AnomalyRow, BudgetRow, PaceRow, RhythmRow, RollupRow};
 use schemas::timestamp::HOUR_US;
 use schemas::{Accounts, Bucket, Dimension, GroupingSet, Measures, Money, Timestamp};
 
@@ -147,6 +147,8 @@ pub(super) struct Tables {
     pub(super) budgets: BTreeMap<BudgetKey, BudgetValue>,
     pub(super) rhythm: BTreeMap<(String, Timestamp), String>,
     pub(super) pace: BTreeMap<(String, String, Timestamp), String>,
+    /// Rule, scope, since, hour.
+    pub(super) anomalies: BTreeMap<(String, String, Timestamp, Timestamp), String>,
     pub(super) accounts: BTreeMap<i32, (i64, Accounts)>,
     pub(super) alerts: Vec<Alert>,
     /// Everything in the order of its emission.
@@ -179,6 +181,12 @@ impl MonitorEffects for Tables {
     fn pace(&mut self, row: &PaceRow<'_>) {
         self.log.push(format!("{row:?}"));
         self.pace.insert((row.budget.to_owned(), row.scope.to_owned(), row.hour), format!("{:?}", PaceRow { revision: 0, ..*row }));
+    }
+
+    fn anomaly(&mut self, row: &AnomalyRow<'_>) {
+        self.log.push(format!("{row:?}"));
+        let key = (row.rule.to_owned(), row.scope.to_owned(), row.since, row.hour);
+        self.anomalies.insert(key, format!("{:?}", AnomalyRow { revision: 0, ..*row }));
     }
 
     fn accounts(&mut self, row: &AccountsRow<'_>) {

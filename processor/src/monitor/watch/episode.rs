@@ -29,6 +29,13 @@ pub(super) struct Episode {
     quiet_h: u8,
 }
 
+impl Episode {
+    /// How grave it has become.
+    pub(super) fn level(&self) -> Level {
+        if self.has_escalated { Level::Critical } else { Level::Warning }
+    }
+}
+
 /// What there is to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Told {

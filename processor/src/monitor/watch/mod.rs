@@ -9,6 +9,7 @@
 //! Limits: of each set the series that spend most are watched, `max_series` in one partition of the partials topic; how many are not is in the
 //! gauges. One without spend for 35 days is forgotten. Series that stand for several values (`__other__`), or for none, are not watched.
 
+mod anomaly;
 mod days;
 mod episode;
 mod extras;
@@ -30,13 +31,14 @@ use schemas::rollup::RhythmRow;
 use schemas::timestamp::HOUR_US;
 use schemas::{Bucket, Currency, Dimension, GroupingSet, Money, Timestamp};
 
+use self::anomaly::Anomaly;
 use self::days::EndedDay;
 use self::episode::{Limit, Told};
 use self::extras::{Extras, PendingExtras};
 use self::pace::{ClosedHour, Pace, Projected};
 use self::pending::{HourSums, PendingHours};
 pub use self::rules::WatchRules;
-pub(super) use self::state::{LAST_HOUR, PaceState, WatchState};
+pub(super) use self::state::{AnomalyState, LAST_HOUR, PaceState, WatchState};
 use self::watched::{HourRule, Memory, Watched};
 use super::ledger::{Change, Moment};
 use super::series::{SeriesId, SeriesIndex, name_of};
@@ -89,6 +91,7 @@ pub(super) struct Watch {
     pub(super) alerts: Vec<Alert>,
     rhythm: Vec<Rhythms>,
     projected: Vec<Projected>,
+    anomalies: Vec<Anomaly>,
 }
 
 /// A row that is not written yet.
@@ -134,6 +137,7 @@ impl Watch {
             alerts: Vec::new(),
             rhythm: Vec::new(),
             projected: Vec::new(),
+            anomalies: Vec::new(),
         }
     }
 
@@ -234,17 +238,30 @@ impl Watch {
         series: &SeriesIndex,
     ) -> Result<(), WatchOverflow> {
         let end = hour_end(hour);
+        let net = spent.net().ok_or(WatchOverflow)?;
         // That a limit was reached has been told when it was.
         for (nth, rule) in HourRule::ALL.into_iter().enumerate() {
-            let memory = &mut self.watched[at].memory;
+            let Watched { scope, memory, .. } = &mut self.watched[at];
+            let mut anomaly = memory.episodes[nth].as_ref().map(|episode| Anomaly {
+                rule,
+                scope: scope.clone(),
+                since: episode.since,
+                hour,
+                level: episode.level(),
+                actual: net,
+                expected: memory.limits[nth].map_or_else(|| memory.usual(hour), |limit| limit.expected),
+                is_over: false,
+                revision: self.revision,
+            });
             let is_below = memory.limits[nth].is_none_or(|limit| spent.debits < limit.warning);
             if let Some(told) = is_below.then(|| episode::stay_below(&mut memory.episodes[nth])).flatten() {
                 self.tell_hour(at, rule, (&told, None), hour, spent.debits, end);
+                anomaly.iter_mut().for_each(|anomaly| anomaly.is_over = true);
             }
+            self.anomalies.extend(anomaly);
         }
         let watched = &mut self.watched[at];
         let previous = watched.memory.last();
-        let net = spent.net().ok_or(WatchOverflow)?;
         let is_planned = feedback::is_planned(&rules.watch.feedback, &watched.scope, hour);
         let learnt = if is_planned { watched.memory.usual(hour) } else { net };
         let dropped_from = watched.memory.close_hour(hour, learnt, &rules.watch, &self.limits);
@@ -327,6 +344,8 @@ impl Watch {
             for watched in self.watched.iter_mut().filter(|watched| *watched.scope == *scope) {
                 let over = watched.memory.begin_anew();
                 watched.open_hour(hour, &rules.watch);
+                // The rows of the hour that was closed just now.
+                self.anomalies.iter_mut().filter(|anomaly| *anomaly.scope == *scope).for_each(|anomaly| anomaly.is_over = true);
                 for (rule, episode) in HourRule::ALL.into_iter().zip(over).filter_map(|(rule, episode)| Some((rule, episode?))) {
                     self.alerts.push(Alert {
                         state: AlertState::Resolved,
@@ -513,7 +532,7 @@ impl Watch {
         }
     }
 
-    /// Writes the rows of the rhythm and of the projections.
+    /// Writes the rows of the rhythm, of the projections and of anomalies.
     pub(super) fn flush(&mut self, out: &mut dyn MonitorEffects) {
         self.projected.drain(..).for_each(|projected| out.pace(&projected.row()));
         for Rhythms { scope, hour, revision, actual, expected, measures: [coherence, phase, entropy], state } in self.rhythm.drain(..) {
@@ -530,6 +549,7 @@ impl Watch {
                 state_code: state.code().map(|code| code as i8),
             });
         }
+        self.anomalies.drain(..).for_each(|anomaly| out.anomaly(&anomaly.row()));
     }
 
     /// Series watched.

@@ -21,6 +21,9 @@ use crate::monitor::{MonitorRules, NEVER, hour_end, hour_of, hour_start};
 /// Recommended actions that are one.
 const ACTIONS: [Action; 3] = [Action::ScaleDown, Action::Rollback, Action::EmergencyStop];
 
+/// Hours in a row without a threshold or an action until it is over: as many as the rhythm, on which they hang, waits before it says that it is better.
+const QUIET_H: u8 = 12;
+
 /// A sum does not fit.
 #[derive(Debug)]
 pub(super) struct PaceOverflow;
@@ -211,10 +214,10 @@ impl Pace {
             if state != State::Learning {
                 let base = about.alert(&row);
                 let reached = budget.projected.iter().filter(|threshold| row.ends[0] >= threshold.amount).count();
-                let turns = climb(&mut pace.projected, budget.projected.len(), reached);
+                let turns = climb(&mut pace.projected, budget.projected.len(), reached, QUIET_H);
                 told.alerts.extend(turns.iter().map(|turn| words::of_projection(budget, &base, turn)));
                 let reached = ACTIONS.iter().filter(|action| **action <= recommendation.action).count();
-                let turns = climb(&mut pace.actions, ACTIONS.len(), reached);
+                let turns = climb(&mut pace.actions, ACTIONS.len(), reached, QUIET_H);
                 told.alerts.extend(action_alert(&turns, budget, &base, &recommendation, &rules.watch));
             }
             told.rows.push(row);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use schemas::GroupingSet;
 use schemas::alert::Alert;
 
+use super::anomaly::Anomaly;
 use super::extras::Extras;
 use super::pace::{Pace, Projected};
 use super::pending::HourSums;
@@ -38,6 +39,10 @@ pub(crate) struct PaceState<'a> {
     normals: Cow<'a, [(String, u32)]>,
 }
 
+/// What format 5 has added.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct AnomalyState<'a>(Cow<'a, [Anomaly]>);
+
 /// A series: its set's name, and its values.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Named(String, Vec<Box<str>>);
@@ -66,7 +71,18 @@ impl PaceState<'_> {
     }
 }
 
+impl AnomalyState<'_> {
+    /// See [`WatchState::is_sound`].
+    pub(crate) fn is_sound(&self) -> bool {
+        self.0.iter().flat_map(Anomaly::hours).all(|hour| hour <= LAST_HOUR)
+    }
+}
+
 impl Watch {
+    pub(crate) fn anomaly_state(&self) -> AnomalyState<'_> {
+        AnomalyState((&self.anomalies).into())
+    }
+
     pub(crate) fn state(&self, sets: &[GroupingSet], series: &SeriesIndex) -> WatchState<'_> {
         let named = |id| Named(sets[series.set_of(id) as usize].name.clone(), series.values(id).to_vec());
         let mut pending: Vec<(u32, Named, HourSums)> = self.pending.iter().map(|(hour, id, sums)| (hour, named(id), sums)).collect();
@@ -102,7 +118,7 @@ impl Watch {
     /// fit.
     pub(crate) fn restore(
         &mut self,
-        (state, paces): (WatchState<'_>, PaceState<'_>),
+        (state, paces, anomalies): (WatchState<'_>, PaceState<'_>, AnomalyState<'_>),
         rules: &MonitorRules,
         series: &mut SeriesIndex,
     ) -> Option<()> {
@@ -136,7 +152,7 @@ impl Watch {
             watch.known_since = known.unwrap_or(now);
         }
         (self.projected, self.normals) = (paces.projected.into_owned(), paces.normals.into_owned());
-        (self.alerts, self.rhythm) = (state.alerts.into_owned(), state.rhythm.into_owned());
+        (self.alerts, self.rhythm, self.anomalies) = (state.alerts.into_owned(), state.rhythm.into_owned(), anomalies.0.into_owned());
         Some(())
     }
 }

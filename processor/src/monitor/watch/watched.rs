@@ -21,7 +21,7 @@ const CRITICAL: i64 = 2;
 const WEIGHT_PER_HOUR: f64 = 0.996;
 
 /// Rules that compare an hour with a limit that is fixed when it begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum HourRule {
     Spike,
     HourlyMean,

@@ -1,0 +1,117 @@
+-- Every closed hour of a watched series in which a rule about hours had something to tell and had not yet said that it is over.
+CREATE TABLE IF NOT EXISTS anomaly_rows (
+    rule LowCardinality(String),
+    scope String,
+    since DateTime('UTC'),
+    hour DateTime('UTC'),
+    level LowCardinality(String),
+    actual Decimal(38, 18),
+    expected Decimal(38, 18),
+    is_over Bool,
+    revision Int64
+)
+ENGINE = ReplacingMergeTree(revision)
+PARTITION BY toYYYYMM(since)
+ORDER BY (rule, scope, since, hour)
+TTL since + INTERVAL 3660 DAY DELETE
+SETTINGS non_replicated_deduplication_window = 1000;
+
+CREATE OR REPLACE VIEW anomalies AS
+SELECT
+    rule,
+    scope,
+    since,
+    hour,
+    level,
+    actual,
+    expected,
+    actual - expected AS excess,
+    is_over
+FROM anomaly_rows FINAL
+SETTINGS do_not_merge_across_partitions_select_final = 1;
+
+-- One cause is seen at many levels: by the whole, a provider, a model, a feature. An incident is the narrowest of the scopes that explain each other, the
+-- others are its contributors. Scope A is explained by scope B of another grouping set if B spent at least four fifths of A's excess in the same hours, and
+-- less is usual for B than for A.
+CREATE OR REPLACE VIEW incidents AS
+WITH
+    hours AS (
+        SELECT
+            scope,
+            min(since) AS since,
+            hour,
+            groupUniqArray(rule) AS rules,
+            max(level = 'critical') AS is_critical,
+            any(actual) AS actual,
+            argMin(expected, (rule != 'spike', rule)) AS expected,
+            greatest(actual - expected, toDecimal128(0, 18)) AS excess,
+            min(is_over) AS is_over
+        FROM anomalies
+        GROUP BY scope, hour
+    ),
+    episodes AS (
+        SELECT
+            scope,
+            since,
+            arrayStringConcat(extractAll(replaceRegexpAll(scope, '\\\\.', ''), '(?:^|,)([^=,]+)='), ',') AS dimensions,
+            max(hour) AS last_hour,
+            arraySort(groupUniqArrayArray(rules)) AS rules,
+            max(is_critical) AS is_critical,
+            argMax(is_over, hour) AS is_over,
+            sum(actual) AS actual,
+            sum(expected) AS expected,
+            sum(excess) AS excess
+        FROM hours
+        GROUP BY scope, since
+    ),
+    pairs AS (
+        SELECT
+            a.scope AS scope,
+            a.since AS since,
+            b.scope AS other_scope,
+            b.since AS other_since,
+            sum(least(a.excess, b.excess)) AS shared
+        FROM hours AS a
+        INNER JOIN hours AS b ON a.hour = b.hour
+        WHERE a.scope != b.scope
+        GROUP BY scope, since, other_scope, other_since
+        HAVING shared > 0
+    ),
+    explained AS (
+        SELECT DISTINCT p.scope AS scope, p.since AS since
+        FROM pairs AS p
+        INNER JOIN episodes AS a ON a.scope = p.scope AND a.since = p.since
+        INNER JOIN episodes AS b ON b.scope = p.other_scope AND b.since = p.other_since
+        WHERE a.dimensions != b.dimensions AND (b.expected, b.scope) < (a.expected, a.scope)
+            AND toFloat64(p.shared) >= 0.8 * toFloat64(a.excess)
+    ),
+    assigned AS (
+        SELECT
+            p.scope AS scope,
+            p.since AS since,
+            argMax((p.other_scope, p.other_since), (p.shared, p.other_scope, p.other_since)) AS head
+        FROM pairs AS p
+        INNER JOIN explained AS e ON e.scope = p.scope AND e.since = p.since
+        LEFT ANTI JOIN explained AS n ON n.scope = p.other_scope AND n.since = p.other_since
+        GROUP BY scope, since
+    ),
+    members AS (
+        SELECT e.*, if(a.scope = '', (e.scope, e.since), a.head) AS head, (e.scope, e.since) = head AS is_head
+        FROM episodes AS e
+        LEFT JOIN assigned AS a ON a.scope = e.scope AND a.since = e.since
+    )
+SELECT
+    m.head.1 AS scope,
+    m.head.2 AS since,
+    min(m.since) AS started_at,
+    max(m.last_hour) + INTERVAL 1 HOUR AS ended_at,
+    if(min(m.is_over), 'resolved', 'open') AS state,
+    if(max(m.is_critical), 'critical', 'warning') AS level,
+    arraySort(groupUniqArrayArray(m.rules)) AS rules,
+    anyIf(m.actual, m.is_head) AS actual,
+    anyIf(m.expected, m.is_head) AS expected,
+    anyIf(m.excess, m.is_head) AS excess,
+    toFloat64(anyIf(m.actual, m.is_head)) / nullIf(toFloat64(anyIf(m.expected, m.is_head)), 0) AS factor,
+    arrayReverseSort(c -> (c.4, c.1), groupArrayIf((m.scope, m.actual, m.expected, m.excess), NOT m.is_head)) AS contributors
+FROM members AS m
+GROUP BY m.head;

@@ -1,0 +1,249 @@
+//! Reports on a schedule: `cost-rhythm run` over librdkafka's in-process broker and the real engine.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ingest::kafka::embedded::EmbeddedBroker;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Headers, Message};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use schemas::GroupingSet;
+use sinks::clickhouse::{ClickHouse, ClickHouseOptions};
+use support::{Engine, Process};
+
+const ZONE: &str = "Asia/Seoul";
+/// Longer than the service needs to look at its schedule again.
+const A_FEW_LOOKS: Duration = Duration::from_secs(13);
+
+/// What stands on the topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Record {
+    key: String,
+    content_type: String,
+    payload: Vec<u8>,
+}
+
+impl Record {
+    fn event(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.payload).unwrap()
+    }
+}
+
+struct Stand {
+    broker: EmbeddedBroker,
+    engine: Engine,
+    runtime: tokio::runtime::Runtime,
+    directory: tempfile::TempDir,
+}
+
+impl Stand {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let broker = EmbeddedBroker::start().unwrap();
+        for (topic, partitions) in [("usage-events", 2), ("rollup-partials", 2), ("usage-events-dlq", 1), ("cost-alerts", 1)] {
+            broker.create_topic(topic, partitions).unwrap();
+        }
+        let stand = Stand { broker, engine: Engine::start(directory.path()), runtime: tokio::runtime::Runtime::new().unwrap(), directory };
+        stand.runtime.block_on(async { stand.server().migrate(&GroupingSet::defaults()).await.unwrap() });
+        stand
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.engine.port)
+    }
+
+    fn server(&self) -> ClickHouse {
+        ClickHouse::new(ClickHouseOptions { url: self.url(), ..ClickHouseOptions::default() }).unwrap()
+    }
+
+    fn execute(&self, statement: &str) {
+        self.runtime.block_on(async { self.server().execute(statement).await.unwrap() });
+    }
+
+    fn config(&self, schedule: &str) -> PathBuf {
+        let file = self.directory.path().join("config.toml");
+        let text = format!(
+            "[kafka]\nbrokers = \"{}\"\nsession_timeout = \"6s\"\n[clickhouse]\nurl = \"{}\"\n[state]\nurl = \"state\"\n[http]\nlisten = \"127.0.0.1:0\"\n[run]\nshutdown_grace = \"4s\"\n[windows]\ntime_zone = \"{ZONE}\"\n[report]\nschedule = [{schedule}]\n",
+            self.broker.brokers(),
+            self.url()
+        );
+        std::fs::write(&file, text).unwrap();
+        file
+    }
+
+    fn run(&self, config: &Path, instance: &str) -> Process {
+        let log = std::fs::File::create(self.directory.path().join(format!("{instance}.log"))).unwrap();
+        let mut command = Command::new(support::PROGRAM);
+        command.args(["run", "--config", config.to_str().unwrap()]);
+        Process(command.stdout(Stdio::null()).stderr(log).spawn().unwrap())
+    }
+
+    fn log(&self, instance: &str) -> String {
+        std::fs::read_to_string(self.directory.path().join(format!("{instance}.log"))).unwrap_or_default()
+    }
+
+    /// Waits until an instance owns what makes it the sender.
+    fn await_sender(&self, instance: &str) {
+        support::await_true(Duration::from_secs(90), &format!("{instance} owns partition 0: {}", self.log(instance)), || {
+            let log = self.log(instance);
+            let Some(address) = log.split("http=").nth(1).and_then(|rest| rest.split_whitespace().next()) else { return false };
+            let output = Command::new("curl").args(["--silent", &format!("http://{address}/metrics")]).output().unwrap();
+            let metrics = String::from_utf8_lossy(&output.stdout).into_owned();
+            metrics
+                .lines()
+                .any(|line| line.contains("lag_messages") && line.contains("stage=\"monitor\"") && line.contains("partition=\"0\""))
+        });
+    }
+
+    /// Everything on the topic of alerts.
+    fn records(&self) -> Vec<Record> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", self.broker.brokers())
+            .set("group.id", "reader")
+            .set("enable.partition.eof", "true")
+            .create()
+            .unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset("cost-alerts", 0, Offset::Beginning).unwrap();
+        consumer.assign(&list).unwrap();
+        let mut records = Vec::new();
+        loop {
+            match consumer.poll(Duration::from_secs(5)) {
+                Some(Ok(message)) => records.push(Record {
+                    key: String::from_utf8_lossy(message.key().unwrap()).into_owned(),
+                    content_type: String::from_utf8_lossy(message.headers().unwrap().get(0).value.unwrap()).into_owned(),
+                    payload: message.payload().unwrap().to_vec(),
+                }),
+                Some(Err(_)) | None => return records,
+            }
+        }
+    }
+
+    fn await_records(&self, count: usize) -> Vec<Record> {
+        let begun = Instant::now();
+        loop {
+            let records = self.records();
+            if records.len() >= count {
+                return records;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(90), "{} of {count} records in {:?}", records.len(), self.directory.path());
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    }
+
+    fn state(&self, ending: &str) -> Vec<PathBuf> {
+        let Ok(files) = std::fs::read_dir(self.directory.path().join("state/reports")) else { return Vec::new() };
+        files.map(|file| file.unwrap().path()).filter(|path| path.to_string_lossy().ends_with(ending)).collect()
+    }
+}
+
+/// Yesterday in the business time zone, and its first instant.
+fn yesterday() -> (Date, i64) {
+    let zone = TimeZone::get(ZONE).unwrap();
+    let day = Timestamp::now().to_zoned(zone.clone()).date().checked_sub(1.day()).unwrap();
+    (day, day.to_zoned(zone).unwrap().timestamp().as_second())
+}
+
+/// Spend of 12.5 US dollars on that day, in the sets that a report asks for its total and by provider.
+fn spend(start_s: i64, is_final: bool, revision: u32) -> String {
+    format!(
+        "INSERT INTO rollups (granularity, `set`, window_start, `values`, revision, is_final, events, calls, cost, first_event_at, last_event_at)
+         SELECT 'day', s.1, toDateTime({start_s}, 'UTC'), s.2, {revision}, {is_final}, 5, 5, toDecimal128('12.5', 18), toDateTime64({start_s}, 6, 'UTC'), toDateTime64({start_s}, 6, 'UTC')
+         FROM (SELECT arrayJoin([('total', []::Array(String)), ('provider', ['openai'])]) AS s)"
+    )
+}
+
+#[test]
+fn a_day_that_is_over_is_reported_once_by_whichever_instance_and_after_every_restart() {
+    let stand = Stand::start();
+    let (day, start_s) = yesterday();
+    stand.execute(&spend(start_s, true, 1));
+    // Neither is waited for: the day's windows are final, and the month's `after` has passed since it ended, or not.
+    let config = stand
+        .config(r#"{ period = "daily", after = "36500d", format = "markdown" }, { period = "daily", after = "0s", currency = "krw" }"#);
+    let (one, two) = (stand.run(&config, "one"), stand.run(&config, "two"));
+    let records = stand.await_records(2);
+    let [dollars, won] = &records[..] else { panic!("{records:?}") };
+    assert_eq!((dollars.key.as_str(), dollars.content_type.as_str()), ("report|daily|USD", "application/cloudevents+json; charset=UTF-8"));
+    let event = dollars.event();
+    assert_eq!(
+        (&event["specversion"], &event["type"], &event["source"]),
+        (&"1.0".into(), &"com.costrhythm.report.v1".into(), &"/cost-rhythm".into())
+    );
+    let data = &event["data"];
+    assert_eq!((&data["name"], &data["time_zone"], &data["windows_were_final"]), (&day.to_string().into(), &ZONE.into(), &true.into()));
+    assert_eq!((&data["report"]["total"]["cost"], &data["report"]["total"]["calls"]), (&"12.5".into(), &5.into()));
+    assert!(data["text"].as_str().unwrap().starts_with(&format!("# Spend {day}")), "{data}");
+    assert!(
+        data["summary"].as_str().unwrap().starts_with(&format!("Spend {day}: 12.50 USD (new against the period before), 5 calls.")),
+        "{data}"
+    );
+    let in_won = won.event();
+    // 12.5 x 1380.50, by the rates that the program ships.
+    assert_eq!((&in_won["data"]["report"]["total"]["cost"], &in_won["data"]["text"]), (&"17256.25".into(), &serde_json::Value::Null));
+    assert_ne!(event["id"], in_won["id"]);
+
+    // More spend, another owner, a restart: what was reported stays as it was.
+    stand.execute(&spend(start_s + 1, true, 2));
+    one.kill();
+    stand.await_sender("two");
+    std::thread::sleep(A_FEW_LOOKS);
+    assert_eq!(stand.records(), records, "the other instance sends nothing more");
+    two.kill();
+    let three = stand.run(&config, "three");
+    stand.await_sender("three");
+    std::thread::sleep(A_FEW_LOOKS);
+    assert_eq!(stand.records(), records, "the next start sends nothing more");
+    three.kill();
+
+    // It died after sending, before that was noted: the same bytes stand twice.
+    assert_eq!((stand.state(".sent").len(), stand.state(".json").len()), (2, 2));
+    for mark in stand.state(".sent") {
+        std::fs::remove_file(mark).unwrap();
+    }
+    let four = stand.run(&config, "four");
+    let again = stand.await_records(4);
+    assert_eq!((&again[2], &again[3]), (dollars, won));
+    assert_eq!(four.end(Duration::from_secs(30)).code(), Some(0), "{}", stand.log("four"));
+}
+
+#[test]
+fn a_day_whose_windows_are_open_is_waited_for_until_the_configured_time() {
+    let stand = Stand::start();
+    let (_, start_s) = yesterday();
+    stand.execute(&spend(start_s, false, 1));
+    let config = stand.config(r#"{ period = "daily", after = "36500d" }"#);
+    let running = stand.run(&config, "one");
+    stand.await_sender("one");
+    std::thread::sleep(A_FEW_LOOKS);
+    assert_eq!(stand.records(), [], "its windows are open");
+    stand.execute(&spend(start_s, true, 2));
+    assert_eq!(stand.await_records(1)[0].event()["data"]["report"]["total"]["cost"], "12.5");
+    running.kill();
+
+    // Another schedule for the same windows, open again: the time decides.
+    stand.execute(&spend(start_s, false, 3));
+    let config = stand.config(r#"{ period = "daily", after = "0s", currency = "EUR" }"#);
+    let running = stand.run(&config, "two");
+    let record = &stand.await_records(2)[1];
+    assert_eq!((record.key.as_str(), &record.event()["data"]["windows_were_final"]), ("report|daily|EUR", &false.into()));
+    running.kill();
+
+    for (schedule, complaint) in [
+        (r#"{ period = "daily", after = "0s", currency = "CHF" }"#, "CR-3003: report.schedule: currency = CHF"),
+        (r#"{ period = "daily", after = "0s" }, { period = "daily", after = "1h" }"#, "is there twice in the same format"),
+        (r#"{ period = "hourly", after = "0s" }"#, "unknown variant"),
+    ] {
+        let config = stand.config(schedule);
+        let output = Command::new(support::PROGRAM).args(["run", "--config", config.to_str().unwrap()]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains(complaint), "{text}");
+    }
+}

@@ -14,9 +14,9 @@ pub(super) fn crossed(
     projection: Option<Money>,
 ) -> String {
     let who = who(budget, scope);
-    let (limit, currency) = (budget.limit, budget.currency);
+    let (limit, currency, spent_text) = (budget.limit, budget.currency, shown(spent));
     let mut text = format!(
-        "{who} has spent {spent} {currency} of its {limit} {currency} for {period}: {} % of the limit. This reached the threshold of {} % ({} {currency}).",
+        "{who} has spent {spent_text} {currency} of its {limit} {currency} for {period}: {} % of the limit. This reached the threshold of {} % ({} {currency}).",
         percent(spent.checked_div(limit)),
         percent(Some(threshold.share)),
         threshold.amount,
@@ -30,9 +30,9 @@ pub(super) fn crossed(
 
 /// A threshold that was reached is not reached any more.
 pub(super) fn left(budget: &Budget, threshold: &Threshold, scope: &str, period: &str, spent: Money) -> String {
-    let (who, limit, currency) = (who(budget, scope), budget.limit, budget.currency);
+    let (who, limit, currency, spent_text) = (who(budget, scope), budget.limit, budget.currency, shown(spent));
     format!(
-        "After corrections {who} has spent {spent} {currency} of its {limit} {currency} for {period}: {} % of the limit. That is below the threshold of {} % ({} {currency}) again.",
+        "After corrections {who} has spent {spent_text} {currency} of its {limit} {currency} for {period}: {} % of the limit. That is below the threshold of {} % ({} {currency}) again.",
         percent(spent.checked_div(limit)),
         percent(Some(threshold.share)),
         threshold.amount,
@@ -41,9 +41,9 @@ pub(super) fn left(budget: &Budget, threshold: &Threshold, scope: &str, period: 
 
 /// A threshold of a budget of the last hours was reached or left.
 pub(super) fn rolling(budget: &Budget, threshold: &Threshold, scope: &str, hours: u32, spent: Money, state: AlertState) -> String {
-    let (who, limit, currency) = (who(budget, scope), budget.limit, budget.currency);
+    let (who, limit, currency, spent_text) = (who(budget, scope), budget.limit, budget.currency, shown(spent));
     format!(
-        "{who} has spent {spent} {currency} within {hours} hours: {} % of the limit of {limit} {currency}. That {} the threshold of {} % ({} {currency}).",
+        "{who} has spent {spent_text} {currency} within {hours} hours: {} % of the limit of {limit} {currency}. That {} the threshold of {} % ({} {currency}).",
         percent(spent.checked_div(limit)),
         if state == AlertState::Resolved { "has been below it, and for three hours below" } else { "reached" },
         percent(Some(threshold.share)),
@@ -63,9 +63,9 @@ pub(super) const fn recommendation(level: Level) -> &'static str {
 
 /// The period is over.
 pub(super) fn period_over(budget: &Budget, scope: &str, period: &str, spent: Money) -> String {
-    let (who, limit, currency) = (who(budget, scope), budget.limit, budget.currency);
+    let (who, limit, currency, spent_text) = (who(budget, scope), budget.limit, budget.currency, shown(spent));
     format!(
-        "The period {period} of {who} is over: {spent} {currency} of {limit} {currency} were spent ({} % of the limit). The next period starts from zero.",
+        "The period {period} of {who} is over: {spent_text} {currency} of {limit} {currency} were spent ({} % of the limit). The next period starts from zero.",
         percent(spent.checked_div(limit)),
     )
 }
@@ -93,6 +93,12 @@ fn percent(share: Option<Money>) -> String {
         Some(hundredfold) => cut(hundredfold, 1).to_string(),
         None => "?".to_owned(),
     }
+}
+
+/// For people: to four decimals, cut. All digits are in the alert's fields.
+fn shown(money: Money) -> Money {
+    let cut = cut(money, 4);
+    if cut == Money::ZERO { money } else { cut }
 }
 
 fn cents(money: Money) -> Money {

@@ -109,7 +109,7 @@ impl Rolling {
         series: &mut SeriesIndex,
     ) -> Result<(), BudgetOverflow> {
         let set = series.set_of(change.series) as usize;
-        if self.by_set[set].is_empty() || !change.spends() || series.is_other(change.series) {
+        if self.by_set[set].is_empty() || !change.spends() || !series.is_somebody(change.series) {
             return Ok(());
         }
         for nth in 0..self.by_set[set].len() {

@@ -98,6 +98,12 @@ impl SeriesIndex {
         self.values(id).iter().any(|value| **value == *OTHER)
     }
 
+    /// Does it stand for one thing? Not for several, nor for what says of no dimension whose it is.
+    pub(super) fn is_somebody(&self, id: SeriesId) -> bool {
+        let values = self.values(id);
+        !self.is_other(id) && (values.is_empty() || values.iter().any(|value| !value.is_empty()))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.by_key.len()
     }

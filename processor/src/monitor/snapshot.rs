@@ -418,7 +418,7 @@ impl Monitor {
             let mut period = Period::new(budget, table.window, Box::default());
             for row in &table.rows {
                 let set = series.set_of(row.series);
-                if !self.ledger.watches(budget, set) || series.is_other(row.series) {
+                if !self.ledger.watches(budget, set) || !series.is_somebody(row.series) {
                     continue;
                 }
                 let scope = name_of(&self.rules.sets[set as usize], series.values(row.series));

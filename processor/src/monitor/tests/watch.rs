@@ -249,10 +249,10 @@ fn a_limit_is_told_in_the_running_hour_and_resolved_after_three_quiet_ones() {
     assert_eq!(
         shown,
         [
-            "hourly-mean total +0 actual: Money(3), expected: Money(1), is_over: false",
-            "hourly-mean total +1 actual: Money(0), expected: Money(1.066666), is_over: false",
-            "hourly-mean total +2 actual: Money(0), expected: Money(1), is_over: false",
-            "hourly-mean total +3 actual: Money(0), expected: Money(1), is_over: true",
+            "hourly-mean total +0 actual: Money(3000000000000000000), expected: Money(1000000000000000000), is_over: false",
+            "hourly-mean total +1 actual: Money(0), expected: Money(1064516129032258064), is_over: false",
+            "hourly-mean total +2 actual: Money(0), expected: Money(1031250000000000000), is_over: false",
+            "hourly-mean total +3 actual: Money(0), expected: Money(1000000000000000000), is_over: true",
         ]
     );
 }
@@ -485,6 +485,25 @@ fn a_drop_of_a_closed_hour_is_a_notice_once_and_small_ones_are_none() {
     cheap.send(&Head::last(300).closing(start(240)), &[total(Bucket::of(start(240)), 300, spent(money("0.1"), start(240)))]);
     cheap.send(&Head::last(301).closing(start(241)), &[]);
     assert_eq!(told(&cheap, "drop"), Vec::<String>::new(), "less than watch.min_amount");
+}
+
+#[test]
+fn a_runaway_that_goes_on_is_not_over_and_a_new_level_is_when_it_is_usual() {
+    let start = Bucket::of(at("2026-11-01T00:00:00Z")).plus(4 * 240).start();
+    let resolved_at = |bench: &Bench| {
+        let of_spike = bench.tables.alerts.iter().filter(|alert| alert.rule == "spike");
+        let lives: Vec<(AlertState, Timestamp)> = of_spike.map(|alert| (alert.state, alert.occurred_at)).collect();
+        let resolved = lives.iter().find(|(state, _)| *state == AlertState::Resolved).map(|(_, at)| *at);
+        (lives[0].0, resolved.map(|at| at.micros().saturating_sub(start.micros()) / HOUR_US))
+    };
+    let mut runaway = Bench::new(spikes_and_drops(""));
+    send_hours(&mut runaway, 0..260, |hour| if (240..247).contains(&hour) { "400" } else { "20" }.to_owned());
+    assert_eq!(resolved_at(&runaway), (AlertState::Fired, Some(10)), "seven hours of it, three quiet ones");
+    let mut level = Bench::new(spikes_and_drops(""));
+    send_hours(&mut level, 0..900, |hour| if hour >= 240 { "400" } else { "20" }.to_owned());
+    let (fired, after) = resolved_at(&level);
+    assert_eq!(fired, AlertState::Fired);
+    assert!(after.is_some_and(|hours| (24..=30).contains(&hours)), "{after:?}");
 }
 
 #[test]

@@ -49,6 +49,9 @@ const FORGOTTEN_AFTER_H: u32 = 35 * 24;
 /// Hours from the first one on until a series is new to the stream, and not only to us.
 const NEW_AFTER_H: u32 = 24;
 
+/// Hours that spend has to go on until it is no spike any more, but what is to be compared with.
+const A_LEVEL_H: u32 = 24;
+
 /// The sum of an hour does not fit.
 #[derive(Debug)]
 pub(super) struct WatchOverflow;
@@ -151,9 +154,7 @@ impl Watch {
         if !set.is_watched || (set.projected.is_empty() && (is_late || !spends)) {
             return Ok(());
         }
-        let values = series.values(id);
-        let is_nobody = !values.is_empty() && values.iter().all(|value| value.is_empty());
-        if is_nobody || series.is_other(id) {
+        if !series.is_somebody(id) {
             return Ok(());
         }
         let hour = hour_of(bucket);
@@ -239,6 +240,7 @@ impl Watch {
     ) -> Result<(), WatchOverflow> {
         let end = hour_end(hour);
         let net = spent.net().ok_or(WatchOverflow)?;
+        let is_planned = feedback::is_planned(&rules.watch.feedback, &self.watched[at].scope, hour);
         // That a limit was reached has been told when it was.
         for (nth, rule) in HourRule::ALL.into_iter().enumerate() {
             let Watched { scope, memory, .. } = &mut self.watched[at];
@@ -253,7 +255,14 @@ impl Watch {
                 is_over: false,
                 revision: self.revision,
             });
-            let is_below = memory.limits[nth].is_none_or(|limit| spent.debits < limit.warning);
+            let is_under_limit = memory.limits[nth].is_none_or(|limit| spent.debits < limit.warning);
+            let is_below = match (rule, &memory.episodes[nth]) {
+                // Within an episode the limit is that of a further spike: it is over when the spend is usual again, or is a level of its own.
+                (HourRule::Spike, Some(episode)) if !is_planned && hour < episode.since + A_LEVEL_H => {
+                    memory.is_usual(hour, spent.debits, &rules.watch)
+                }
+                _ => is_under_limit,
+            };
             if let Some(told) = is_below.then(|| episode::stay_below(&mut memory.episodes[nth])).flatten() {
                 self.tell_hour(at, rule, (&told, None), hour, spent.debits, end);
                 anomaly.iter_mut().for_each(|anomaly| anomaly.is_over = true);
@@ -262,7 +271,6 @@ impl Watch {
         }
         let watched = &mut self.watched[at];
         let previous = watched.memory.last();
-        let is_planned = feedback::is_planned(&rules.watch.feedback, &watched.scope, hour);
         let learnt = if is_planned { watched.memory.usual(hour) } else { net };
         let dropped_from = watched.memory.close_hour(hour, learnt, &rules.watch, &self.limits);
         let passes = |expected: Money| {

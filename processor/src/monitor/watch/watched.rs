@@ -128,6 +128,11 @@ impl Memory {
         estimate(self.spikes.expected(start_s(hour)))
     }
 
+    /// Is so much in the hour after the last closed one not worth telling? While nothing is known, everything is usual.
+    pub(super) fn is_usual(&self, hour: u32, spend: Money, rules: &WatchRules) -> bool {
+        self.spikes.is_learning() || worth_telling(self.usual(hour), rules).is_none_or(|least| spend < least)
+    }
+
     /// The rhythm after the last closed hour; to be asked once an hour. `pace`: projected spend of a budget as a share of its limit.
     pub(super) fn judge(&mut self, pace: Option<f64>, limits: &Limits) -> Judgement {
         self.rhythm.judge(pace, limits)
@@ -151,7 +156,7 @@ impl Memory {
                         return None;
                     }
                     let expected = self.usual(hour);
-                    (expected, expected.checked_add(rules.min_amount)?.max(expected.checked_mul_rate(rules.min_factor)?))
+                    (expected, worth_telling(expected, rules)?)
                 }
                 HourRule::HourlyMean => {
                     let mean = self.history.mean().filter(|mean| *mean > Money::ZERO)?;
@@ -200,6 +205,11 @@ impl Memory {
     pub(super) fn sum(&self, before: usize, count: usize) -> Option<Money> {
         self.history.sum(before, count)
     }
+}
+
+/// The least that is told where so much is expected: the money gate. `None`: it does not fit.
+fn worth_telling(expected: Money, rules: &WatchRules) -> Option<Money> {
+    Some(expected.checked_add(rules.min_amount)?.max(expected.checked_mul_rate(rules.min_factor)?))
 }
 
 /// Seconds since 1970.

@@ -339,7 +339,7 @@ async fn it_says_that_there_is_nothing_or_not_enough_yet(browser: &mut Browser, 
     browser.open(&format!("http://{}", server.address));
     browser.until("document.querySelector('#live').innerText.includes('no data') && !document.querySelector('.placeholder')", 30);
     let shown = browser.text("document.querySelector('main').innerText");
-    assert_eq!(shown.matches("No data").count(), 5, "{shown}");
+    assert_eq!(shown.matches("No data").count(), 6, "{shown}");
     assert!(shown.contains("$0.00"), "{shown}");
     clickhouse
         .execute("INSERT INTO rhythm_rows (scope, hour, state, actual, revision) SELECT 'total', toStartOfHour(now()) - INTERVAL number HOUR, 'LEARNING', 1, 1 FROM numbers(1, 5)")

@@ -46,10 +46,10 @@ fn replay(end: Timestamp, data: &Path, more: &[&str]) -> String {
 
 /// Rule, scope, period, state, threshold, id of every alert.
 const ALERTS: &str = "SELECT rule, scope, period, state, toString(threshold), id FROM cost_rhythm.alerts";
-/// Who saw the incident, and what it cost, as the view says.
+/// Who saw the incident, and the narrowest scope among them, as the view says.
 const INCIDENT: &str =
-    "SELECT state, level, toString(actual), arrayStringConcat(arraySort(arrayMap(c -> c.1, contributors)), ' '), started_at, ended_at
-    FROM cost_rhythm.incidents WHERE scope = 'feature=code_review'";
+    "SELECT state, level, scope, arrayStringConcat(arraySort(arrayPushBack(arrayMap(c -> c.1, contributors), scope)), ' ') AS seen_by, started_at, ended_at
+    FROM cost_rhythm.incidents WHERE seen_by LIKE '%feature=code_review%'";
 
 fn rows(directory: &Path, sql: &str) -> BTreeSet<[String; 6]> {
     let engine = support::Engine::start(directory);
@@ -79,7 +79,11 @@ fn the_replay_audits_itself_and_the_incident_in_it_is_found_and_resolved_and_cha
     let incidents: Vec<[String; 6]> = rows(&eventful, INCIDENT).into_iter().collect();
     assert_eq!(incidents.len(), 1, "{incidents:?}");
     assert_eq!(incidents[0][..2], ["resolved", "critical"]);
-    assert_eq!(incidents[0][3], "provider=anthropic provider=anthropic,model=claude-3-opus total", "one cause, seen by four");
+    assert_eq!(
+        incidents[0][3], "feature=code_review provider=anthropic provider=anthropic,model=claude-3-opus total",
+        "one cause, seen by four"
+    );
+    assert!(["feature=code_review", "provider=anthropic,model=claude-3-opus"].contains(&incidents[0][2].as_str()), "{incidents:?}");
     let hour = end.plus(-(7 * HOUR_US + 40 * MINUTE_US));
     let window = Window { start: hour, end: hour.plus(HOUR_US) };
     let period = format!("{}Z", &hour.to_string()[..16]);
@@ -161,10 +165,11 @@ fn a_visitor_sees_the_incident_begin_be_told_explained_and_resolved_before_the_p
         )
     };
     browser.until(&format!("!!{}", item("critical")), 30);
-    assert!(browser.text(&format!("{}.innerText", item("critical"))).contains("feature=code_review has spent "));
+    let [text, id] = ["innerText", "dataset.key"].map(|what| browser.text(&format!("{}.{what}", item("critical"))));
+    assert!(text.contains("feature=code_review has spent "), "{text}");
     browser.until("document.querySelectorAll('.placeholder').length === 0", 10);
     browser.picture("incident.png", 1280, 1530);
-    browser.eval(&format!("{}.click()", item("critical")));
+    browser.open(&format!("{page}alerts/{id}"));
     browser.until("document.querySelector('#alert-dialog[open] .life') !== null", 10);
     let life = browser.text("document.querySelector('#alert-dialog').innerText");
     assert!(life.contains("It is rare by") && life.contains("fired at $") && life.contains("escalated at $"), "{life}");
@@ -176,7 +181,7 @@ fn a_visitor_sees_the_incident_begin_be_told_explained_and_resolved_before_the_p
     browser.eval(
         "[...document.querySelectorAll('#incidents button.alert')].find((row) => row.innerText.includes('feature code_review')).click()",
     );
-    browser.until("document.querySelector('#alert-dialog[open]')?.innerText.includes('feature code_review') ?? false", 10);
+    browser.until("document.querySelector('#alert-dialog[open]')?.innerText.includes('spike') ?? false", 10);
     browser.eval("document.querySelector('#alert-dialog').close()");
     assert_eq!(browser.complaints(), Vec::<String>::new(), "the console is clean");
     browser.until("document.querySelectorAll('.placeholder').length === 0", 10);

@@ -77,22 +77,25 @@ WITH
         GROUP BY scope, since, other_scope, other_since
         HAVING shared > 0
     ),
-    explained AS (
-        SELECT DISTINCT p.scope AS scope, p.since AS since
+    narrower AS (
+        SELECT
+            p.scope AS scope,
+            p.since AS since,
+            (p.other_scope, p.other_since) AS other,
+            p.shared AS shared,
+            b.expected AS expected,
+            toFloat64(p.shared) >= 0.8 * toFloat64(a.excess) AS explains
         FROM pairs AS p
         INNER JOIN episodes AS a ON a.scope = p.scope AND a.since = p.since
         INNER JOIN episodes AS b ON b.scope = p.other_scope AND b.since = p.other_since
         WHERE a.dimensions != b.dimensions AND (b.expected, b.scope) < (a.expected, a.scope)
-            AND toFloat64(p.shared) >= 0.8 * toFloat64(a.excess)
     ),
+    explained AS (SELECT DISTINCT scope, since FROM narrower WHERE explains),
     assigned AS (
-        SELECT
-            p.scope AS scope,
-            p.since AS since,
-            argMax((p.other_scope, p.other_since), (p.shared, p.other_scope, p.other_since)) AS head
-        FROM pairs AS p
-        INNER JOIN explained AS e ON e.scope = p.scope AND e.since = p.since
-        LEFT ANTI JOIN explained AS n ON n.scope = p.other_scope AND n.since = p.other_since
+        SELECT n.scope AS scope, n.since AS since, argMax(n.other, (n.explains, n.shared, -n.expected, n.other)) AS head
+        FROM narrower AS n
+        INNER JOIN explained AS e ON e.scope = n.scope AND e.since = n.since
+        LEFT ANTI JOIN explained AS o ON o.scope = n.other.1 AND o.since = n.other.2
         GROUP BY scope, since
     ),
     members AS (

@@ -30,7 +30,7 @@ fn agent_rows(share_of_total: i64) -> Vec<String> {
 async fn incidents(name: &str, rows: &[String]) -> Vec<String> {
     let server = database(name).await;
     server.execute(&format!("INSERT INTO anomaly_rows VALUES {}", rows.join(", "))).await.unwrap();
-    let columns = "scope, started_at, ended_at, state, level, rules, actual, expected, excess, factor, arrayMap(c -> c.1, contributors)";
+    let columns = "scope, started_at, ended_at, state, level, rules, actual, expected, excess, round(factor, 4), arrayMap(c -> c.1, contributors)";
     let shown = text(&server, &format!("SELECT {columns} FROM incidents ORDER BY started_at, scope")).await;
     shown.lines().map(str::to_owned).collect()
 }
@@ -45,7 +45,7 @@ async fn one_cause_that_many_scopes_see_is_one_incident_of_the_narrowest() {
     assert_eq!(
         incidents("incidents_one", &rows).await,
         [
-            "feature=agent\t2026-11-22 10:00:00\t2026-11-22 15:00:00\tresolved\tcritical\t['hourly-mean','spike']\t119\t15\t104\t7.933333333333333\t['total','team=core','provider=anthropic,model=opus','provider=anthropic']",
+            "feature=agent\t2026-11-22 10:00:00\t2026-11-22 15:00:00\tresolved\tcritical\t['hourly-mean','spike']\t119\t15\t104\t7.9333\t['total','team=core','provider=anthropic,model=opus','provider=anthropic']",
             "service=s3\t2026-11-22 11:00:00\t2026-11-22 13:00:00\topen\twarning\t['spike']\t50\t10\t40\t5\t[]",
         ]
     );

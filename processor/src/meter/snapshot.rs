@@ -68,14 +68,15 @@ struct TableState<C> {
 
 #[derive(Serialize, Deserialize)]
 struct CellState<'a, V> {
+    #[serde(borrow)]
     set: Cow<'a, str>,
     values: V,
     version: i64,
     measures: Measures,
 }
 
-type ReadTable = TableState<Vec<CellState<'static, Vec<String>>>>;
-type ReadState = State<'static, Vec<ReadTable>>;
+type ReadTable<'a> = TableState<Vec<CellState<'a, Vec<&'a str>>>>;
+type ReadState<'a> = State<'a, Vec<ReadTable<'a>>>;
 
 impl Meter {
     /// The state, for a snapshot at `accounts().next_offset`. To be called right after a flush whose blocks were taken:
@@ -129,7 +130,7 @@ impl Meter {
     /// # Errors
     /// [`SnapshotError`]
     pub fn restore(bytes: &[u8], rules: MeterRules, place: MeterPlace, pricer: Pricer) -> Result<Self, SnapshotError> {
-        let state: ReadState = match bytes.split_first() {
+        let state: ReadState<'_> = match bytes.split_first() {
             Some((&SNAPSHOT_VERSION, rest)) => postcard::from_bytes(rest).map_err(malformed)?,
             Some((version, _)) => return Err(SnapshotError::Version(*version)),
             None => return Err(SnapshotError::Malformed("it is empty".to_owned())),
@@ -151,12 +152,12 @@ impl Meter {
         Ok(meter)
     }
 
-    fn restore_table(&mut self, state: ReadTable) {
+    fn restore_table(&mut self, state: ReadTable<'_>) {
         let mut table = BucketTable::new(state.bucket, state.generation, state.seal_at, self.rules.sets.len());
         table.events = state.events;
         for cell in state.cells {
             if let Some(set) = self.index.set_named(&cell.set) {
-                let series = self.index.of_texts(set, cell.values.iter().map(String::as_str));
+                let series = self.index.of_texts(set, cell.values.into_iter());
                 table.restore(series, set, cell.version, &cell.measures);
                 self.cells += 1;
             }

@@ -314,7 +314,7 @@ impl Monitor {
         dirty: &[(u32, u32)],
         series: &[Option<SeriesId>],
     ) -> Result<(), SnapshotError> {
-        // Where each of the snapshot's rows is now.
+        // Where each of the snapshot's rows that wait to be written is now.
         let mut places: HashMap<(u32, u32), (u32, u32)> = HashMap::new();
         let is_dirty = each_once(dirty)?;
         for (number, state) in windows.into_iter().enumerate() {
@@ -329,7 +329,10 @@ impl Monitor {
                 let dirty = is_dirty.contains(&place);
                 self.series.hold(series);
                 let (generation, revision, measures) = (row.generation, row.revision, row.measures);
-                kept.push((place, table.add(Row { series, dirty, generation, revision, measures })));
+                let now = table.add(Row { series, dirty, generation, revision, measures });
+                if dirty {
+                    kept.push((place, now));
+                }
             }
             let slot = self.windows.adopt(table);
             places.extend(kept.into_iter().map(|(place, at)| (place, (slot, at))));

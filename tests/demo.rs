@@ -190,12 +190,15 @@ fn a_visitor_sees_the_incident_begin_be_told_explained_and_resolved_before_the_p
     terminal.interrupt();
 
     let text = terminal.text();
+    assert!(text.contains("fired        warning   spike · feature=code_review\n"), "{text}");
     let mut rest = text.as_str();
     for expected in [
         "Replayed, priced",
         "Now slowly: the last hours before the present, an hour in 4 seconds",
         "The agent has begun",
-        "fired        warning   spike · feature=code_review\n        feature=code_review has spent ",
+        // Whichever scope is told first is explained.
+        "fired        warning   spike · ",
+        " has spent ",
         "/alerts/",
         "escalated    critical  spike · feature=code_review",
         "The agent is stopped",

@@ -30,7 +30,8 @@ fn agent_rows(share_of_total: i64) -> Vec<String> {
 async fn incidents(name: &str, rows: &[String]) -> Vec<String> {
     let server = database(name).await;
     server.execute(&format!("INSERT INTO anomaly_rows VALUES {}", rows.join(", "))).await.unwrap();
-    let columns = "scope, started_at, ended_at, state, level, rules, actual, expected, excess, round(factor, 4), arrayMap(c -> c.1, contributors)";
+    let columns =
+        "scope, started_at, ended_at, state, level, rules, actual, expected, excess, round(factor, 4), arrayMap(c -> c.1, contributors)";
     let shown = text(&server, &format!("SELECT {columns} FROM incidents ORDER BY started_at, scope")).await;
     shown.lines().map(str::to_owned).collect()
 }

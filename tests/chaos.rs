@@ -131,7 +131,7 @@ const FAULTS: [Fault; 15] = [
     Fault::RefuseInserts,
     Fault::CutInserts,
     Fault::CutAnswers,
-    // Of a bucket: the next two.
+    // CutState, where the state is in a bucket.
     Fault::FillDisk,
     Fault::SlowState,
 ];

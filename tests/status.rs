@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::Output;
 
 use schemas::GroupingSet;
-use sinks::clickhouse::{BudgetDefinition, ClickHouse, ClickHouseOptions};
+use schemas::budget::CountedBudget;
+use sinks::clickhouse::{ClickHouse, ClickHouseOptions};
 use support::Engine;
 use tokio::runtime::Runtime;
 
@@ -234,7 +235,7 @@ fn budgets_that_are_configured_elsewhere_are_judged_by_the_set_that_counts_them(
     assert_eq!(states(), [no_state.clone(), no_state, "RESONANT".into()], "nobody says which set counts them");
     let url = format!("http://127.0.0.1:{}", stand.engine.port);
     let server = ClickHouse::new(ClickHouseOptions { url, database: "elsewhere".to_owned(), ..ClickHouseOptions::default() }).unwrap();
-    let definition = |name: &str, set: &str| BudgetDefinition { budget: name.to_owned(), set: set.to_owned(), is_rolling: false };
+    let definition = |name: &str, set: &str| CountedBudget { name: name.to_owned(), set: set.to_owned(), is_rolling: false };
     let definitions = [definition("others-daily", "total"), definition("others-user", "user"), definition("bedrock", "budget:bedrock")];
     stand.runtime.block_on(async { server.publish_budgets(&definitions).await.unwrap() });
     assert_eq!(states(), ["DISSONANT".into(), "CHAOTIC".into(), serde_json::Value::from("RESONANT")]);

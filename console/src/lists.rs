@@ -57,7 +57,27 @@ fn word(parameters: &Parameters, name: &str, words: &[&'static str], column: &st
     Ok(equal(parameters, name, column, question))
 }
 
+/// What comes after a cursor's place, newest first: its time (a column and its type), and among equal ones the column that tells them apart.
+fn older(place: Option<&[String]>, (time, kind): (&str, &str), key: &str, question: &mut Question) -> String {
+    let Some([at, last]) = place else { return String::new() };
+    question.set("after_at", at.replace('T', " ").replace('Z', ""));
+    question.set("after_key", last);
+    format!(" AND ({time} < {{after_at:{kind}}} OR ({time} = {{after_at:{kind}}} AND {key} > {{after_key:String}}))")
+}
+
 impl Console {
+    /// Adds what `from` and `to` ask of a column.
+    fn within(&self, parameters: &Parameters, column: &str, question: &mut Question) -> Result<String, Problem> {
+        let mut conditions = String::new();
+        for (name, operator) in [("from", ">="), ("to", "<")] {
+            if let Some(instant) = parameters.text(name) {
+                question.set(name, time::parameter(self.business_zone.parse(name, instant)?));
+                conditions += &format!(" AND {column} {operator} {{{name}:DateTime('UTC')}}");
+            }
+        }
+        Ok(conditions)
+    }
+
     pub(crate) async fn budgets(&self, query: Option<&str>) -> Result<Value, Problem> {
         let parameters = Parameters::read("/api/v1/budgets", query, BUDGETS.iter().copied())?;
         let limit = parameters.number("limit", 100, 1..=1000)?;
@@ -116,11 +136,7 @@ impl Console {
         let scope = equal(&parameters, "scope", "r.scope", &mut question);
         let newest = if has_scope { "" } else { "\nORDER BY r.hour DESC LIMIT 1 BY r.scope" };
         let mut conditions = word(&parameters, "state", &RHYTHM_STATES, "n.state", &mut question)?;
-        if let Some([hour, scope]) = place.as_deref() {
-            question.set("after_hour", hour.replace('T', " ").replace('Z', ""));
-            question.set("after_scope", scope);
-            conditions += " AND (n.hour < {after_hour:DateTime('UTC')} OR (n.hour = {after_hour:DateTime('UTC')} AND n.scope > {after_scope:String}))";
-        }
+        conditions += &older(place.as_deref(), ("n.hour", "DateTime('UTC')"), "n.scope", &mut question);
         question.sql = format!(
             "SELECT n.scope AS scope, n.hour AS hour, n.state AS state, n.state_code AS state_code, n.coherence AS coherence, n.phase AS phase, n.entropy AS entropy,\n\
              toString(n.actual) AS actual, toString(n.expected) AS expected\n\
@@ -143,23 +159,13 @@ impl Console {
         let limit = parameters.number("limit", 20, 1..=500)?;
         let place = parameters.cursor(2)?;
         let mut question = Question::default();
-        let mut conditions = String::new();
-        for (name, operator) in [("from", ">="), ("to", "<")] {
-            if let Some(instant) = parameters.text(name) {
-                question.set(name, time::parameter(self.business_zone.parse(name, instant)?));
-                conditions += &format!(" AND i.started_at {operator} {{{name}:DateTime('UTC')}}");
-            }
-        }
+        let mut conditions = self.within(&parameters, "i.started_at", &mut question)?;
         conditions += &word(&parameters, "state", &INCIDENT_STATES, "i.state", &mut question)?;
         if let Some(scope) = parameters.text("scope") {
             question.set("scope", scope);
             conditions += " AND (i.scope = {scope:String} OR has(arrayMap(c -> c.1, i.contributors), {scope:String}))";
         }
-        if let Some([at, scope]) = place.as_deref() {
-            question.set("after_at", at.replace('T', " ").replace('Z', ""));
-            question.set("after_scope", scope);
-            conditions += " AND (i.started_at < {after_at:DateTime('UTC')} OR (i.started_at = {after_at:DateTime('UTC')} AND i.scope > {after_scope:String}))";
-        }
+        conditions += &older(place.as_deref(), ("i.started_at", "DateTime('UTC')"), "i.scope", &mut question);
         question.sql = format!(
             "SELECT i.scope AS scope, i.started_at AS started_at, i.ended_at AS ended_at, i.state AS state, i.level AS level, i.rules AS rules,\n\
              toString(i.actual) AS actual, toString(i.expected) AS expected, toString(i.excess) AS excess, i.factor AS factor,\n\
@@ -184,13 +190,7 @@ impl Console {
         let limit = parameters.number("limit", 50, 1..=500)?;
         let place = parameters.cursor(2)?;
         let mut question = Question::default();
-        let mut inside = String::new();
-        for (name, operator) in [("from", ">="), ("to", "<")] {
-            if let Some(instant) = parameters.text(name) {
-                question.set(name, time::parameter(self.business_zone.parse(name, instant)?));
-                inside += &format!(" AND a.occurred_at {operator} {{{name}:DateTime('UTC')}}");
-            }
-        }
+        let mut inside = self.within(&parameters, "a.occurred_at", &mut question)?;
         inside += &equal(&parameters, "rule", "a.rule", &mut question);
         inside += &equal(&parameters, "scope", "a.scope", &mut question);
         let is_open = parameters.flag("open")?;
@@ -204,11 +204,7 @@ impl Console {
         if is_open {
             outside += " AND a.state IN ('fired', 'escalated')";
         }
-        if let Some([at, id]) = place.as_deref() {
-            question.set("after_at", at.replace('T', " ").replace('Z', ""));
-            question.set("after_id", id);
-            outside += " AND (a.occurred_at < {after_at:DateTime64(6, 'UTC')} OR (a.occurred_at = {after_at:DateTime64(6, 'UTC')} AND a.id > {after_id:String}))";
-        }
+        outside += &older(place.as_deref(), ("a.occurred_at", "DateTime64(6, 'UTC')"), "a.id", &mut question);
         question.sql = format!(
             "SELECT {ALERT_COLUMNS}\n\
              FROM (\n    SELECT * FROM {}.alerts AS a\n    WHERE true{inside}{newest}\n\

@@ -7,15 +7,13 @@ use bumpalo::Bump;
 use ingest::codec::{Decoded, Decoder, DecoderOptions};
 use libfuzzer_sys::fuzz_target;
 use processor::meter::{Meter, MeterPlace, MeterRules};
-use processor::monitor::{Monitor, MonitorEffects, MonitorLimits, MonitorRules, WatchRules};
+use processor::monitor::{Monitor, MonitorLimits, MonitorRules, WatchRules};
 use processor::pricing::Pricer;
 use runtime::io::Message;
-use schemas::alert::Alert;
 use schemas::budget::Budget;
 use schemas::calendar::Calendar;
 use schemas::price_book::PriceBook;
 use schemas::rates::Rates;
-use schemas::rollup::{AccountsRow, AnomalyRow, BudgetRow, PaceRow, RhythmRow, RollupRow};
 use schemas::timestamp::HOUR_US;
 use schemas::{GroupingSet, Timestamp};
 
@@ -105,21 +103,9 @@ fn monitor_rules() -> MonitorRules {
     }
 }
 
-struct Nobody;
-
-impl MonitorEffects for Nobody {
-    fn rollup(&mut self, _: &RollupRow<'_, Box<str>>) {}
-    fn budget(&mut self, _: &BudgetRow<'_>) {}
-    fn pace(&mut self, _: &PaceRow<'_>) {}
-    fn anomaly(&mut self, _: &AnomalyRow<'_>) {}
-    fn rhythm(&mut self, _: &RhythmRow<'_>) {}
-    fn accounts(&mut self, _: &AccountsRow<'_>) {}
-    fn alert(&mut self, _: &Alert) {}
-}
-
 fn monitor_state(data: &[u8]) {
     if let Ok(mut monitor) = Monitor::restore(data, monitor_rules()) {
-        monitor.flush(&mut Nobody);
+        monitor.flush(&mut ());
         // A state may be refused later for sums that do not fit.
         if let Ok(state) = monitor.snapshot() {
             Monitor::restore(&state, monitor_rules()).unwrap();
@@ -130,7 +116,7 @@ fn monitor_state(data: &[u8]) {
 fn partials(data: &[u8]) {
     let mut monitor = Monitor::new(monitor_rules(), 0);
     if monitor.apply(0, data).is_ok() {
-        monitor.flush(&mut Nobody);
+        monitor.flush(&mut ());
         let state = monitor.snapshot().unwrap();
         Monitor::restore(&state, monitor_rules()).unwrap();
     }

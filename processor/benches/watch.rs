@@ -5,13 +5,11 @@
 
 use std::time::{Duration, Instant};
 
-use processor::monitor::{Monitor, MonitorEffects, MonitorLimits, MonitorRules, WatchRules};
-use schemas::alert::Alert;
+use processor::monitor::{Monitor, MonitorLimits, MonitorRules, WatchRules};
 use schemas::budget::Budget;
 use schemas::calendar::Calendar;
 use schemas::partial::{BlockBuilder, BlockHeader};
 use schemas::rates::Rates;
-use schemas::rollup::{AccountsRow, AnomalyRow, BudgetRow, PaceRow, RhythmRow, RollupRow};
 use schemas::timestamp::HOUR_US;
 use schemas::{Accounts, Bucket, Dimension, GroupingSet, Measures, Money, Timestamp};
 
@@ -19,18 +17,6 @@ const START: i64 = 1_795_305_600_000_000;
 /// Hours that are learnt, then hours that are timed.
 const HOURS: (u32, u32) = (72, 6);
 const BUDGET: &str = "[[budget]]\nname = \"each\"\nlimit = \"1000\"\nwindow = \"monthly\"\nper = [\"feature\"]\nthresholds = [{ at = \"1\", level = \"warning\" }]\n";
-
-struct Nobody;
-
-impl MonitorEffects for Nobody {
-    fn rollup(&mut self, _: &RollupRow<'_, Box<str>>) {}
-    fn budget(&mut self, _: &BudgetRow<'_>) {}
-    fn pace(&mut self, _: &PaceRow<'_>) {}
-    fn anomaly(&mut self, _: &AnomalyRow<'_>) {}
-    fn rhythm(&mut self, _: &RhythmRow<'_>) {}
-    fn accounts(&mut self, _: &AccountsRow<'_>) {}
-    fn alert(&mut self, _: &Alert) {}
-}
 
 /// Spend of a feature in an hour, in cents: dense and with a day, or sparse.
 fn cents(feature: u32, hour: u32) -> i64 {
@@ -88,7 +74,7 @@ fn run(series: u32, name: &str, watch: WatchRules, budget: &str) {
         monitor.apply(offset + 1, &builder.finish(&header(true, bucket.plus(4).start(), Vec::new()))).unwrap();
         closing += if hour >= HOURS.0 { started.elapsed() } else { Duration::ZERO };
         offset += 2;
-        monitor.flush(&mut Nobody);
+        monitor.flush(&mut ());
     }
     let per_hour = closing / HOURS.1;
     let (watched, bytes) = (monitor.gauges().watched_series, monitor.snapshot().unwrap().len());

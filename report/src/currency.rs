@@ -63,7 +63,7 @@ struct FirstRate {
 pub(crate) fn check_rate(reader: &Reader<'_>, currency: Currency, since_s: i64) -> Result<(), ReadError> {
     let sql = format!(
         "SELECT toUInt64(count()) AS known, toInt64(toUnixTimestamp(toDateTime(min(valid_from), 'UTC'))) AS from_s, formatDateTime(min(valid_from), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS from
-        FROM exchange_rates WHERE currency = '{currency}' SETTINGS output_format_json_quote_64bit_integers = 0"
+        FROM exchange_rates WHERE currency = '{currency}'"
     );
     let first: FirstRate = reader.row("exchange rates", &sql)?;
     match first.known {

@@ -54,6 +54,9 @@ impl ReadError {
     }
 }
 
+/// Behind every question: counts are read as numbers, and the server may write those of 64 bits as text else.
+const WHOLE_NUMBERS: &str = "SETTINGS output_format_json_quote_64bit_integers = 0";
+
 /// Asks ClickHouse through a client of the caller's.
 pub struct Reader<'a>(Ask<'a>);
 
@@ -63,12 +66,12 @@ impl<'a> Reader<'a> {
         Reader(Box::new(ask))
     }
 
-    /// All rows of a query. `what` names them in errors.
+    /// All rows of a query, which has no SETTINGS of its own. `what` names them in errors.
     ///
     /// # Errors
     /// [`ReadError`]
     pub fn rows<T: DeserializeOwned>(&self, what: &'static str, sql: &str) -> Result<Vec<T>, ReadError> {
-        let text = (self.0)(sql).map_err(|problem| ReadError::Refused { what, problem })?;
+        let text = (self.0)(&format!("{sql} {WHOLE_NUMBERS}")).map_err(|problem| ReadError::Refused { what, problem })?;
         let row = |line: &str| {
             serde_json::from_str(line).map_err(|error| ReadError::NotUnderstood { what, problem: format!("{error} in {line:?}") })
         };

@@ -10,17 +10,15 @@ use std::time::Instant;
 
 use object_store::local::LocalFileSystem;
 use processor::meter::{Meter, MeterPlace, MeterRules};
-use processor::monitor::{Monitor, MonitorEffects, MonitorLimits, MonitorRules, WatchRules};
+use processor::monitor::{Monitor, MonitorLimits, MonitorRules, WatchRules};
 use processor::pricing::Pricer;
 use runtime::io::SystemClock;
 use runtime::object_snapshots::{ObjectSnapshots, SnapshotPlace};
 use runtime::stage::StageState;
 use runtime::store::{Loaded, SnapshotStore, ToSave};
-use schemas::alert::Alert;
 use schemas::calendar::Calendar;
 use schemas::identity_run::Segment;
 use schemas::rates::Rates;
-use schemas::rollup::{AccountsRow, AnomalyRow, BudgetRow, PaceRow, RhythmRow, RollupRow};
 use schemas::timestamp::{DAY_US, HOUR_US, MINUTE_US};
 use schemas::{Dimension, Event, GroupingSet, Kind, Timestamp, Tokens};
 use tokio::runtime::Handle;
@@ -28,18 +26,6 @@ use tokio::runtime::Handle;
 const START: i64 = 1_795_305_600_000_000;
 const QUARTER_HOURS: i64 = 8;
 const HORIZON_DAYS: i64 = 35;
-
-struct Nobody;
-
-impl MonitorEffects for Nobody {
-    fn rollup(&mut self, _: &RollupRow<'_, Box<str>>) {}
-    fn budget(&mut self, _: &BudgetRow<'_>) {}
-    fn pace(&mut self, _: &PaceRow<'_>) {}
-    fn anomaly(&mut self, _: &AnomalyRow<'_>) {}
-    fn rhythm(&mut self, _: &RhythmRow<'_>) {}
-    fn accounts(&mut self, _: &AccountsRow<'_>) {}
-    fn alert(&mut self, _: &Alert) {}
-}
 
 struct Names {
     users: Vec<String>,
@@ -162,7 +148,7 @@ fn main() {
             monitor.apply(partial, &block.bytes).unwrap();
             partial += 1;
         }
-        monitor.flush(&mut Nobody);
+        monitor.flush(&mut ());
     }
     println!("{users} users in {QUARTER_HOURS} quarter hours, 6 grouping sets, {} identities", meter.identities());
     let state = (meter.snapshot().unwrap(), Some(meter.take_segment()));

@@ -37,6 +37,17 @@ pub struct Budget {
     pub projected: Vec<Threshold>,
 }
 
+/// A budget and the grouping set that counts it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct CountedBudget {
+    /// Its name.
+    pub name: String,
+    /// Name of the grouping set: `total`, `user`, ..., or `budget:NAME` for one of its own.
+    pub set: String,
+    /// Does its window roll on? Its newest one ends with the newest closed hour, and counts as running.
+    pub is_rolling: bool,
+}
+
 /// From which spend on somebody is told. Reached at `>=`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Threshold {
@@ -175,6 +186,11 @@ impl Budget {
     /// How many thresholds, from the lowest, so much spend reaches.
     pub fn reached(&self, spent: Money) -> usize {
         self.thresholds.iter().filter(|threshold| spent >= threshold.amount).count()
+    }
+
+    /// What readers need to find its spend, where these are the grouping sets.
+    pub fn counted(&self, sets: &[GroupingSet]) -> CountedBudget {
+        CountedBudget { name: self.name.clone(), set: self.grouping_set(sets).name, is_rolling: self.window.is_rolling() }
     }
 
     /// Where its spend is counted: a default set when that counts the same, else a set of its own, `budget:NAME`.

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use audit::{Message, Range, Recount, Report};
 use ingest::codec::USAGE_EVENT_V1;
 use ingest::registry::RegistryClient;
-use rdkafka::message::{Headers, Message as _};
+use rdkafka::message::{BorrowedMessage, Headers, Message as _};
 use tokio::runtime::Runtime;
 
 use super::topic_reader::{Extent, read_topic};
@@ -78,15 +78,7 @@ fn audit(config: &Config, runtime: &Runtime, range: Range, wait: Duration, limit
     eprintln!("audit: reading {topic}");
     let (mut count, mut told) = (0_u64, Instant::now());
     let extents = read_topic(&client, &topic, None, &mut |message| {
-        let headers = message.headers().map(|headers| headers.iter().map(|h| (h.key.to_owned(), h.value.map(<[u8]>::to_vec))).collect());
-        recount.take(&Message {
-            partition: message.partition(),
-            offset: message.offset(),
-            timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
-            key: message.key().map(<[u8]>::to_vec),
-            payload: message.payload().map(<[u8]>::to_vec),
-            headers: headers.unwrap_or_default(),
-        })?;
+        recount.take(&copy_of(message))?;
         count += 1;
         if told.elapsed() > Duration::from_secs(2) {
             eprintln!("audit: {count} messages recounted");
@@ -102,6 +94,19 @@ fn audit(config: &Config, runtime: &Runtime, range: Range, wait: Duration, limit
     eprintln!("audit: {count} messages recounted, total cost {} USD; waiting for ClickHouse to show them", expected.total_cost());
     await_accounts(config, &extents, wait, &query)?;
     audit::compare(&expected, &config.clickhouse.database, range, limit, query).context("clickhouse")
+}
+
+/// A message of the input topic, as a recount takes it.
+pub(super) fn copy_of(message: &BorrowedMessage<'_>) -> Message {
+    let headers = message.headers().map(|headers| headers.iter().map(|h| (h.key.to_owned(), h.value.map(<[u8]>::to_vec))).collect());
+    Message {
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
+        key: message.key().map(<[u8]>::to_vec),
+        payload: message.payload().map(<[u8]>::to_vec),
+        headers: headers.unwrap_or_default(),
+    }
 }
 
 /// A recount by the configuration's rules.

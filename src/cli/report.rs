@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
-use jiff::tz::TimeZone;
 use report::periodic::{Period, PeriodKind, html, markdown, read};
 use schemas::Currency;
 
-use super::status::{reader, write_whole};
+use super::status::write_whole;
 use super::{ConfigArg, io_runtime, start_logging};
 use crate::config::{Config, Rules};
 use crate::service::clickhouse;
-use crate::service::report_question::report_question;
+use crate::service::report_question::{reader, report_question};
 
 /// Arguments of `report`.
 #[derive(clap::Args)]
@@ -60,8 +59,8 @@ pub(super) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
     start_logging(config.run.log_format, true);
     let (server, runtime) = (clickhouse(&config)?, io_runtime()?);
-    let report =
-        read(&reader(&server, &runtime), &report_question(&config, Rules::read(&config)?, period(&config, args)?, args.currency)?)?;
+    let question = report_question(&config, Rules::read(&config)?, period(&config, args)?, args.currency)?;
+    let report = read(&reader(&server, runtime.handle()), &question)?;
     let text = match args.format {
         Format::Json => serde_json::to_string_pretty(&report)? + "\n",
         Format::Markdown => markdown(&report),
@@ -92,7 +91,7 @@ pub(super) fn period_of(config: &Config, kind: PeriodKind, date: Option<jiff::ci
     let zone = &config.windows.time_zone;
     let found = match date {
         Some(date) => Period::holding(kind, date, zone),
-        None => TimeZone::get(zone).and_then(|found| Period::before(kind, jiff::Timestamp::now().to_zoned(found).date(), zone)),
+        None => Period::before(kind, jiff::Timestamp::now(), zone),
     };
     found.with_context(|| format!("CR-3003: windows.time_zone = {zone:?}, or {argument} is beyond the calendar"))
 }

@@ -12,10 +12,10 @@ use report::scenario::{MOST_MONTHS, OutlookQuestion, markdown, read, terminal};
 use schemas::{Currency, Money};
 
 use super::report::period_of;
-use super::status::{reader, write_whole};
+use super::status::write_whole;
 use super::{ConfigArg, io_runtime, start_logging};
 use crate::service::clickhouse;
-use crate::service::report_question::set_views;
+use crate::service::report_question::{reader, set_views};
 
 /// Arguments of `scenario`.
 #[derive(clap::Args)]
@@ -66,7 +66,7 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<ExitCode> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         database: config.clickhouse.database.clone(),
     };
-    let outlook = read(&reader(&server, &runtime), &question)?;
+    let outlook = read(&reader(&server, runtime.handle()), &question)?;
     let text = match args.format {
         Format::Text => terminal(&outlook),
         Format::Markdown => markdown(&outlook),

@@ -6,14 +6,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use report::Reader;
-use report::status::{CountedBudget, Proof, Question, markdown, read, terminal};
-use sinks::clickhouse::ClickHouse;
-use tokio::runtime::Runtime;
+use report::status::{Proof, Question, markdown, read, terminal};
+use schemas::budget::CountedBudget;
 
 use super::{ConfigArg, io_runtime, start_logging};
 use crate::config::{Config, Rules};
 use crate::service::clickhouse;
+use crate::service::report_question::reader;
 
 /// There is no judgement: an error, or nothing to judge by.
 const NO_JUDGEMENT: u8 = 3;
@@ -60,7 +59,7 @@ fn judge(args: &StatusArgs) -> anyhow::Result<ExitCode> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         database: config.clickhouse.database.clone(),
     };
-    let status = read(&reader(&server, &runtime), &question)?;
+    let status = read(&reader(&server, runtime.handle()), &question)?;
     let proof = Proof::of(&status)?;
     if let Some(file) = &args.state_file {
         write_whole(file, &proof.document())?;
@@ -76,17 +75,7 @@ fn judge(args: &StatusArgs) -> anyhow::Result<ExitCode> {
 fn counted_budgets(config: &Config) -> anyhow::Result<Vec<CountedBudget>> {
     let sets = config.grouping_sets();
     let budgets = Rules::read(config)?.budgets;
-    let counted = budgets.iter().map(|budget| CountedBudget {
-        name: budget.name.clone(),
-        set: budget.grouping_set(&sets).name,
-        is_rolling: budget.window.is_rolling(),
-    });
-    Ok(counted.collect())
-}
-
-/// Questions of the crate `report` over the pipeline's client.
-pub(super) fn reader<'a>(server: &'a ClickHouse, runtime: &'a Runtime) -> Reader<'a> {
-    Reader::new(|sql| runtime.block_on(server.query_rows(sql, "JSONEachRow")).map_err(|error| error.to_string()))
+    Ok(budgets.iter().map(|budget| budget.counted(&sets)).collect())
 }
 
 /// The file with this text, or what was there before: a reader never finds half of it, and a crash leaves no half.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use processor::monitor::{ActionLimits, GateSettings, WatchRules};
 use processor::pricing;
+use report::periodic::{PeriodKind, TextFormat};
 use schemas::notes::Feedback;
 use schemas::{Currency, Dimension, Money, Secret};
 use serde::{Deserialize, Deserializer};
@@ -411,7 +412,7 @@ pub struct ReportConfig {
 #[serde(deny_unknown_fields)]
 pub struct ReportSchedule {
     /// How long its periods are.
-    pub period: ReportPeriod,
+    pub period: PeriodKind,
     /// Sent at the latest so long after a period's end.
     #[serde(deserialize_with = "duration")]
     pub after: Duration,
@@ -420,36 +421,11 @@ pub struct ReportSchedule {
     pub currency: Currency,
     /// Of the text beside its JSON; left out: none.
     #[serde(default)]
-    pub format: ReportFormat,
+    pub format: TextFormat,
 }
 
 fn dollars() -> Currency {
     Currency::USD
-}
-
-/// How long a report's periods are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReportPeriod {
-    /// Business days.
-    Daily,
-    /// From Monday.
-    Weekly,
-    /// Business months.
-    Monthly,
-}
-
-/// How the text of a report is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReportFormat {
-    /// There is none.
-    #[default]
-    Json,
-    /// For chat and mail.
-    Markdown,
-    /// For a browser.
-    Html,
 }
 
 /// Decimal text, not below zero.

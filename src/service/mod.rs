@@ -24,10 +24,7 @@ use rdkafka::ClientConfig;
 use runtime::DriverOptions;
 use runtime::io::{Clock, SystemClock};
 use schemas::Timestamp;
-use schemas::budget::Budget;
-use sinks::clickhouse::{
-    BudgetDefinition, ClickHouse, ClickHouseError, ClickHouseHandle, ClickHouseOptions, ClickHouseSink, Fault, SinkOptions, SinkState,
-};
+use sinks::clickhouse::{ClickHouse, ClickHouseError, ClickHouseHandle, ClickHouseOptions, ClickHouseSink, Fault, SinkOptions, SinkState};
 use sinks::kafka::{OutTopics, Producer, ProducerOptions};
 use sinks::metrics::SinkMetrics;
 use tokio::runtime::Handle;
@@ -128,12 +125,7 @@ async fn make_tables(server: &ClickHouse, rules: &Rules, url: &str) -> anyhow::R
 async fn make_tables_once(server: &ClickHouse, rules: &Rules) -> Result<(), ClickHouseError> {
     server.migrate(&rules.sets).await?;
     server.publish_rates(&rules.rates, rules.calendar.zone_name()).await?;
-    let definition = |budget: &Budget| BudgetDefinition {
-        budget: budget.name.clone(),
-        set: budget.grouping_set(&rules.sets).name,
-        is_rolling: budget.window.is_rolling(),
-    };
-    server.publish_budgets(&rules.budgets.iter().map(definition).collect::<Vec<_>>()).await
+    server.publish_budgets(&rules.budgets.iter().map(|budget| budget.counted(&rules.sets)).collect::<Vec<_>>()).await
 }
 
 impl Service {

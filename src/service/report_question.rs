@@ -1,9 +1,11 @@
-//! A report's question, as the configuration answers it.
+//! A report's question as the configuration answers it, and who asks it.
 
 use anyhow::bail;
-use report::SetView;
 use report::periodic::{Period, ReportQuestion, Share};
+use report::{Reader, SetView};
 use schemas::Currency;
+use sinks::clickhouse::ClickHouse;
+use tokio::runtime::Handle;
 
 use crate::config::{Config, Rules};
 
@@ -24,6 +26,11 @@ pub fn report_question(config: &Config, rules: Rules, period: Period, currency: 
         version: env!("CARGO_PKG_VERSION").to_owned(),
         database: config.clickhouse.database.clone(),
     })
+}
+
+/// Asks ClickHouse the questions of the crate `report`.
+pub fn reader<'a>(server: &'a ClickHouse, handle: &'a Handle) -> Reader<'a> {
+    Reader::new(|sql| handle.block_on(server.query_rows(sql, "JSONEachRow")).map_err(|error| error.to_string()))
 }
 
 /// The configured grouping sets that count everything and have views.

@@ -19,21 +19,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode};
 use report::Reader;
-use report::periodic::{EventSubject, Period, PeriodKind, TextFormat, is_final, read};
+use report::periodic::{EventSubject, Period, is_final, read};
 use runtime::DriverState;
-use runtime::io::{OutRecord, OutTopic, Outbox};
-use schemas::alert::CONTENT_TYPE;
+use runtime::io::Outbox;
 use sinks::clickhouse::ClickHouse;
 use sinks::kafka::{OutTopics, Producer};
 use tokio::runtime::Handle;
 
 use super::partitions::Partitions;
-use super::report_question::report_question;
-use crate::config::{Config, ReportFormat, ReportPeriod, ReportSchedule, Rules};
+use super::report_question::{reader, report_question, set_views};
+use crate::config::{Config, ReportSchedule, Rules};
+use crate::stages::event_record;
 
 /// Between two looks at the clock.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -125,22 +124,8 @@ impl Slot {
     }
 
     fn last_over(&self, config: &Config, now: Timestamp) -> anyhow::Result<Period> {
-        let kind = match self.schedule.period {
-            ReportPeriod::Daily => PeriodKind::Daily,
-            ReportPeriod::Weekly => PeriodKind::Weekly,
-            ReportPeriod::Monthly => PeriodKind::Monthly,
-        };
         let zone = &config.windows.time_zone;
-        let last = TimeZone::get(zone).and_then(|found| Period::before(kind, now.to_zoned(found).date(), zone));
-        last.with_context(|| format!("CR-3003: windows.time_zone = {zone:?}"))
-    }
-
-    fn format(&self) -> TextFormat {
-        match self.schedule.format {
-            ReportFormat::Json => TextFormat::Json,
-            ReportFormat::Markdown => TextFormat::Markdown,
-            ReportFormat::Html => TextFormat::Html,
-        }
+        Period::before(self.schedule.period, now, zone).with_context(|| format!("CR-3003: windows.time_zone = {zone:?}"))
     }
 }
 
@@ -195,7 +180,7 @@ impl Sending {
             return Ok(());
         }
         for period in self.missing(slot, last)? {
-            if !is_overdue(&period, slot.schedule.after, now) && !self.is_final(slot, &period)? {
+            if !is_overdue(&period, slot.schedule.after, now) && !self.is_final(&period)? {
                 return Ok(());
             }
             self.send(slot, &period)?;
@@ -226,16 +211,11 @@ impl Sending {
     }
 
     fn reader(&self) -> Reader<'_> {
-        Reader::new(|sql| self.parts.handle.block_on(self.parts.server.query_rows(sql, "JSONEachRow")).map_err(|error| error.to_string()))
+        reader(&self.parts.server, &self.parts.handle)
     }
 
-    fn question(&self, slot: &Slot, period: &Period) -> anyhow::Result<report::periodic::ReportQuestion> {
-        let config = &self.parts.config;
-        report_question(config, Rules::read(config)?, period.clone(), slot.schedule.currency)
-    }
-
-    fn is_final(&self, slot: &Slot, period: &Period) -> anyhow::Result<bool> {
-        Ok(is_final(&self.reader(), &self.question(slot, period)?)?)
+    fn is_final(&self, period: &Period) -> anyhow::Result<bool> {
+        Ok(is_final(&self.reader(), &set_views(&self.parts.config), period)?)
     }
 
     fn send(&self, slot: &Slot, period: &Period) -> anyhow::Result<()> {
@@ -244,8 +224,9 @@ impl Sending {
         let bytes = match self.load(&kept)? {
             Some(bytes) => bytes,
             None => {
-                let question = self.question(slot, period)?;
-                let windows_were_final = is_final(&self.reader(), &question)?;
+                let config = &self.parts.config;
+                let question = report_question(config, Rules::read(config)?, period.clone(), slot.schedule.currency)?;
+                let windows_were_final = self.is_final(period)?;
                 let event = subject.to_cloudevent(&read(&self.reader(), &question)?, windows_were_final)?;
                 self.keep(&kept, event)?
             }
@@ -259,14 +240,7 @@ impl Sending {
     fn produce(&self, subject: &EventSubject<'_>, payload: Vec<u8>) -> anyhow::Result<()> {
         // One outbox for each: after a failure an outbox sends nothing more.
         let mut outbox = self.parts.producer.outbox(self.parts.topics.clone());
-        let record = OutRecord {
-            topic: OutTopic::Alerts,
-            partition: None,
-            key: Some(subject.kafka_key().into_bytes()),
-            payload: Some(payload),
-            headers: vec![("content-type".to_owned(), format!("{CONTENT_TYPE}; charset=UTF-8").into_bytes())],
-        };
-        outbox.send(record).map_err(|_| anyhow!("the producer's queue is full"))?;
+        outbox.send(event_record(subject.kafka_key(), payload)).map_err(|_| anyhow!("the producer's queue is full"))?;
         let begun = Instant::now();
         while outbox.acknowledged()? == 0 {
             if begun.elapsed() > ACKNOWLEDGED_WITHIN || self.stop.load(Ordering::SeqCst) {
@@ -306,7 +280,7 @@ impl Sending {
 }
 
 fn subject<'a>(slot: &'a Slot, period: &'a Period) -> EventSubject<'a> {
-    EventSubject { period, currency: slot.schedule.currency.as_str(), format: slot.format() }
+    EventSubject { period, currency: slot.schedule.currency.as_str(), format: slot.schedule.format }
 }
 
 fn sent_mark(slot: &Slot, period: &Period) -> Path {
@@ -315,6 +289,8 @@ fn sent_mark(slot: &Slot, period: &Period) -> Path {
 
 #[cfg(test)]
 mod tests {
+    use report::periodic::PeriodKind;
+
     use super::*;
 
     #[test]

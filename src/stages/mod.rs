@@ -2,12 +2,14 @@
 
 pub mod budget_figures;
 mod dead_letter;
+mod event_record;
 mod meter;
 mod monitor;
 mod recovery;
 pub mod spend_figures;
 
 pub use dead_letter::dead_letter;
+pub use event_record::event_record;
 pub use meter::{MeterFactory, MeterStage};
 pub use monitor::{MonitorFactory, MonitorStage};
 pub use recovery::recover;

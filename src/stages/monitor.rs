@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use processor::monitor::{Monitor, MonitorEffects, MonitorLimits, MonitorRules};
-use runtime::io::{Message, OutRecord, OutTopic, RowBatch, Table};
+use runtime::io::{Message, OutRecord, RowBatch, Table};
 use runtime::stage::StageState;
 use runtime::store::Loaded;
 use runtime::{Effects, Stage, StageError, Taken};
@@ -14,7 +14,7 @@ use schemas::rollup::{AccountsRow, AlertRow, AnomalyRow, BudgetRow, PaceRow, Rhy
 use sinks::clickhouse::rows::{self, Block};
 
 use super::budget_figures::{BudgetFigures, BudgetNotes};
-use super::{StageFactory, StagePlace};
+use super::{StageFactory, StagePlace, event_record};
 use crate::config::{AlertsConfig, Config, Historical, Rules};
 
 /// Rows are handed on in pieces of this size.
@@ -236,13 +236,8 @@ impl Rows {
         if silence.is_some() {
             return Ok(());
         }
-        self.records.push(OutRecord {
-            topic: OutTopic::Alerts,
-            partition: None,
-            key: Some(alert.kafka_key().into_bytes()),
-            payload: Some(if is_historical { alert.to_historical_cloudevent()? } else { alert.to_cloudevent()? }),
-            headers: vec![("content-type".to_owned(), b"application/cloudevents+json; charset=UTF-8".to_vec())],
-        });
+        let event = if is_historical { alert.to_historical_cloudevent()? } else { alert.to_cloudevent()? };
+        self.records.push(event_record(alert.kafka_key(), event));
         Ok(())
     }
 

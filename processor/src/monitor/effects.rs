@@ -20,3 +20,14 @@ pub trait MonitorEffects {
     /// Once per alert since the last flush, in the order in which they arose.
     fn alert(&mut self, alert: &Alert);
 }
+
+/// Nobody takes it.
+impl MonitorEffects for () {
+    fn rollup(&mut self, _: &RollupRow<'_, Box<str>>) {}
+    fn budget(&mut self, _: &BudgetRow<'_>) {}
+    fn pace(&mut self, _: &PaceRow<'_>) {}
+    fn rhythm(&mut self, _: &RhythmRow<'_>) {}
+    fn anomaly(&mut self, _: &AnomalyRow<'_>) {}
+    fn accounts(&mut self, _: &AccountsRow<'_>) {}
+    fn alert(&mut self, _: &Alert) {}
+}

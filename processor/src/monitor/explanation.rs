@@ -83,12 +83,12 @@ pub(super) fn add_rate(budget: &Budget) -> String {
     format!("Add a [[rate]] of {} whose `from` is not after that time, and restart in an orderly way.", budget.currency)
 }
 
-fn who(budget: &Budget, scope: &str) -> String {
+pub(super) fn who(budget: &Budget, scope: &str) -> String {
     if budget.per.is_empty() { format!("Budget {}", budget.name) } else { format!("{scope} (budget {})", budget.name) }
 }
 
 /// A share in per cent, cut to one decimal.
-fn percent(share: Option<Money>) -> String {
+pub(super) fn percent(share: Option<Money>) -> String {
     match share.and_then(|share| share.checked_mul(100)) {
         Some(hundredfold) => cut(hundredfold, 1).to_string(),
         None => "?".to_owned(),

@@ -93,15 +93,10 @@ impl SeriesIndex {
         &self.series[id as usize].values
     }
 
-    /// Does it stand for several values, those over the limit of its set?
-    pub(super) fn is_other(&self, id: SeriesId) -> bool {
-        self.values(id).iter().any(|value| **value == *OTHER)
-    }
-
-    /// Does it stand for one thing? Not for several, nor for what says of no dimension whose it is.
+    /// Does it stand for one thing? Not for several, those over the limit of its set, nor for what says of no dimension whose it is.
     pub(super) fn is_somebody(&self, id: SeriesId) -> bool {
         let values = self.values(id);
-        !self.is_other(id) && (values.is_empty() || values.iter().any(|value| !value.is_empty()))
+        values.iter().all(|value| **value != *OTHER) && (values.is_empty() || values.iter().any(|value| !value.is_empty()))
     }
 
     pub(super) fn len(&self) -> usize {

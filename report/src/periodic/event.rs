@@ -1,12 +1,12 @@
 //! A report as an event on the topic of alerts.
 
 use schemas::alert::EVENT_SOURCE;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Period, PeriodKind, Report, ReportQuestion, change};
+use super::{Period, PeriodKind, Report, change};
 use crate::currency::windows;
 use crate::status::sha256;
-use crate::{ReadError, Reader};
+use crate::{ReadError, Reader, SetView};
 
 /// The CloudEvents `type` of a report.
 pub const REPORT_EVENT_TYPE: &str = "com.costrhythm.report.v1";
@@ -14,10 +14,11 @@ pub const REPORT_EVENT_TYPE: &str = "com.costrhythm.report.v1";
 pub const MOST_EVENT_BYTES: usize = 1_000_000;
 
 /// How the text of a report is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TextFormat {
     /// There is none beside the JSON.
+    #[default]
     Json,
     /// [`markdown`](super::markdown)
     Markdown,
@@ -117,12 +118,12 @@ impl EventSubject<'_> {
 ///
 /// # Errors
 /// [`ReadError`]: ClickHouse cannot be asked.
-pub fn is_final(reader: &Reader<'_>, question: &ReportQuestion) -> Result<bool, ReadError> {
-    let Some(total) = question.sets.iter().find(|set| set.key.is_empty()) else { return Err(ReadError::no_total()) };
-    let (days, period) = (windows(total, "day", schemas::Currency::USD), &question.period);
+pub fn is_final(reader: &Reader<'_>, sets: &[SetView], period: &Period) -> Result<bool, ReadError> {
+    let Some(total) = sets.iter().find(|set| set.key.is_empty()) else { return Err(ReadError::no_total()) };
+    let days = windows(total, "day", schemas::Currency::USD);
     let sql = format!(
         "SELECT toUInt64(countIf(v.window_start >= toDateTime({}, 'UTC'))) AS last_days, toUInt64(countIf(NOT v.is_final)) AS open
-        FROM {days} AS v WHERE v.window_start >= toDateTime({}, 'UTC') AND v.window_start < toDateTime({}, 'UTC') SETTINGS output_format_json_quote_64bit_integers = 0",
+        FROM {days} AS v WHERE v.window_start >= toDateTime({}, 'UTC') AND v.window_start < toDateTime({}, 'UTC')",
         period.last_day_start_s, period.start_s, period.end_s
     );
     let found: Closed = reader.row("closed days", &sql)?;

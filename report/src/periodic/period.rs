@@ -2,11 +2,11 @@
 
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{Span, ToSpan};
-use serde::Serialize;
+use jiff::{Span, Timestamp, ToSpan};
+use serde::{Deserialize, Serialize};
 
 /// How long a report's period is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PeriodKind {
     /// A business day.
@@ -80,11 +80,12 @@ impl Period {
         })
     }
 
-    /// The last period that was over on a date.
+    /// The last period that was over at an instant.
     ///
     /// # Errors
     /// As [`Period::holding`].
-    pub fn before(kind: PeriodKind, today: Date, time_zone: &str) -> Result<Period, jiff::Error> {
+    pub fn before(kind: PeriodKind, now: Timestamp, time_zone: &str) -> Result<Period, jiff::Error> {
+        let today = now.to_zoned(TimeZone::get(time_zone)?).date();
         Period::holding(kind, today, time_zone)?.previous()
     }
 
@@ -128,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_last_period_is_over() {
-        let last = |kind| Period::before(kind, date(2027, 1, 1), "UTC").unwrap().name;
+        let last = |kind| Period::before(kind, "2027-01-01T00:00:00Z".parse().unwrap(), "UTC").unwrap().name;
         assert_eq!([last(PeriodKind::Daily), last(PeriodKind::Weekly), last(PeriodKind::Monthly)], ["2026-12-31", "2026-W52", "2026-12"]);
     }
 }

@@ -25,7 +25,6 @@ const BREAKDOWNS: [(&str, &[&str]); 6] = [
 const LISTED: u32 = 20;
 /// Teams, environments and values of a tag that are allocated to.
 const ALLOCATED: u32 = 1000;
-const WHOLE_NUMBERS: &str = "SETTINGS output_format_json_quote_64bit_integers = 0";
 
 /// Reads everything and advises.
 ///
@@ -138,7 +137,7 @@ impl Asked<'_> {
                 toUInt64(sumIf(v.calls, v.window_start < {start})) AS previous_calls
             FROM {view} AS v WHERE v.window_start >= {before} AND v.window_start < {end}
             GROUP BY name ORDER BY sumIf(v.cost, v.window_start >= {start}) DESC, sumIf(v.cost, v.window_start < {start}) DESC, name
-            LIMIT {limit} {WHOLE_NUMBERS}"
+            LIMIT {limit}"
         )
     }
 
@@ -154,10 +153,9 @@ impl Asked<'_> {
 
     fn breakdown(&self, by: &'static str, key: &[&str], view: &str, total: &Line) -> Result<Breakdown, ReadError> {
         let lines = self.lines(by, &self.lines_sql(&name_of(key), view, LISTED))?;
-        let counted: Count = self.reader.row(
-            by,
-            &format!("SELECT toUInt64(uniqExact({})) AS count FROM {view} AS v WHERE {} {WHOLE_NUMBERS}", key.join(", "), self.within()),
-        )?;
+        let counted: Count = self
+            .reader
+            .row(by, &format!("SELECT toUInt64(uniqExact({})) AS count FROM {view} AS v WHERE {}", key.join(", "), self.within()))?;
         let lines: Vec<Line> = lines.into_iter().filter(|line| line.events > 0 || line.previous_cost != Amount::default()).collect();
         let listed = lines.iter().fold(Amount::default(), |sum, line| sum.plus(line.cost));
         let present = lines.iter().filter(|line| line.events > 0).count() as u64;
@@ -171,7 +169,7 @@ impl Asked<'_> {
             "days",
             &format!(
                 "SELECT formatDateTime(v.window_start, '%Y-%m-%d', {zone}) AS name, toUInt64(sum(v.calls)) AS calls, toString(sum(v.cost)) AS cost
-                FROM {view} AS v WHERE {} GROUP BY name ORDER BY name {WHOLE_NUMBERS}",
+                FROM {view} AS v WHERE {} GROUP BY name ORDER BY name",
                 self.within()
             ),
         )
@@ -186,7 +184,7 @@ impl Asked<'_> {
             &format!(
                 "SELECT leftPad(toString(toHour(toTimeZone(v.window_start, {zone}))), 2, '0') AS name, toUInt64(sum(v.calls)) AS calls,
                     toString(sum(v.cost)) AS cost
-                FROM {view} AS v WHERE {} GROUP BY name {WHOLE_NUMBERS}",
+                FROM {view} AS v WHERE {} GROUP BY name",
                 self.within()
             ),
         )?;
@@ -211,7 +209,7 @@ impl Asked<'_> {
         };
         if let Some(view) = self.days_by(&["feature"]) {
             let sql = format!(
-                "SELECT toUInt64(sum(v.calls)) AS users, toString(sum(v.cost)) AS cost FROM {view} AS v WHERE {} AND v.feature != '' {WHOLE_NUMBERS}",
+                "SELECT toUInt64(sum(v.calls)) AS users, toString(sum(v.cost)) AS cost FROM {view} AS v WHERE {} AND v.feature != ''",
                 self.within()
             );
             let features: Users = self.reader.row("features", &sql)?;
@@ -219,7 +217,7 @@ impl Asked<'_> {
         }
         if let Some(view) = self.days_by(&["user_id"]) {
             let sql = format!(
-                "SELECT toUInt64(uniqExact(v.user_id)) AS users, toString(sum(v.cost)) AS cost FROM {view} AS v WHERE {} AND v.user_id != '' {WHOLE_NUMBERS}",
+                "SELECT toUInt64(uniqExact(v.user_id)) AS users, toString(sum(v.cost)) AS cost FROM {view} AS v WHERE {} AND v.user_id != ''",
                 self.within()
             );
             let users: Users = self.reader.row("users", &sql)?;
@@ -271,7 +269,7 @@ impl Asked<'_> {
             FROM (SELECT v.tags[{}] AS name, toDateTime(toStartOfDay(toTimeZone(v.occurred_at, {zone})), 'UTC') AS day, '{currency}' AS currency, count() AS events,
                     countIf(v.kind = 'llm') AS calls, sum(v.cost) AS cost
                 FROM usage_events AS v WHERE {within} GROUP BY name, day) AS d {rates}
-            GROUP BY name ORDER BY sum({cost}) DESC, name LIMIT {ALLOCATED} {WHOLE_NUMBERS}",
+            GROUP BY name ORDER BY sum({cost}) DESC, name LIMIT {ALLOCATED}",
             literal(tag)
         )
     }
@@ -288,7 +286,7 @@ impl Asked<'_> {
                         toString(max(cost)) AS dearest
                     FROM (SELECT v.provider AS provider, v.window_start AS day, sum(v.cost) AS cost FROM {view} AS v
                         WHERE {} AND v.provider != '' GROUP BY provider, day)
-                    GROUP BY provider HAVING days_above > 0 ORDER BY sumIf(cost, cost > {limit}) DESC, provider LIMIT 20 {WHOLE_NUMBERS}",
+                    GROUP BY provider HAVING days_above > 0 ORDER BY sumIf(cost, cost > {limit}) DESC, provider LIMIT 20",
                     self.within()
                 ),
             )?;
@@ -298,7 +296,7 @@ impl Asked<'_> {
                 "caches",
                 &format!(
                     "SELECT v.provider AS provider, v.model AS model, toInt64(sum(v.uncached_input_tokens)) AS uncached, toInt64(sum(v.cache_read_tokens)) AS cached
-                    FROM {view} AS v WHERE {} AND v.model != '' GROUP BY provider, model ORDER BY uncached DESC, provider, model LIMIT 200 {WHOLE_NUMBERS}",
+                    FROM {view} AS v WHERE {} AND v.model != '' GROUP BY provider, model ORDER BY uncached DESC, provider, model LIMIT 200",
                     self.within()
                 ),
             )?;
@@ -336,7 +334,7 @@ impl Asked<'_> {
                         ) + INTERVAL {minutes} MINUTE AS is_repeat
                     FROM usage_events AS v
                     WHERE {} AND v.kind = 'llm' AND v.cost_status = 'priced' AND v.tier IN ('', 'standard') AND prefix != ''
-                ) AS p GROUP BY provider, model, prefix ORDER BY repeated_tokens DESC, provider, model, prefix LIMIT 200 {WHOLE_NUMBERS}",
+                ) AS p GROUP BY provider, model, prefix ORDER BY repeated_tokens DESC, provider, model, prefix LIMIT 200",
                 self.events_within()
             ),
         )
@@ -353,7 +351,7 @@ impl Asked<'_> {
                     toString(sum(v.cost)) AS cost
                 FROM usage_events AS v
                 WHERE {} AND v.kind = 'llm' AND v.cost_status = 'priced' AND v.tier IN ('', 'standard') AND v.task_type != ''
-                GROUP BY task, provider, model ORDER BY task, provider, model LIMIT 5000 {WHOLE_NUMBERS}",
+                GROUP BY task, provider, model ORDER BY task, provider, model LIMIT 5000",
                 self.events_within()
             ),
         )
@@ -367,7 +365,7 @@ impl Asked<'_> {
             &format!(
                 "SELECT v.budget AS budget, v.currency AS currency, toUInt64(count()) AS periods, toString(sum(v.spent)) AS spent, toString(sum(v.`limit`)) AS limit
                 FROM budgets AS v WHERE v.scope = '' AND v.budget NOT IN ({rolling}) AND v.period_start >= {} AND v.period_end <= {} AND dateDiff('hour', v.period_start, v.period_end) > 1
-                GROUP BY budget, currency ORDER BY budget, currency {WHOLE_NUMBERS}",
+                GROUP BY budget, currency ORDER BY budget, currency",
                 instant(self.period().start_s),
                 instant(self.period().end_s)
             ),

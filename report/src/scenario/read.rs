@@ -11,8 +11,6 @@ use crate::currency::{check_rate, windows};
 use crate::periodic::Period;
 use crate::{Amount, ReadError, Reader, SetView};
 
-const WHOLE_NUMBERS: &str = "SETTINGS output_format_json_quote_64bit_integers = 0";
-
 /// An outlook that is wanted.
 pub struct OutlookQuestion {
     /// The month that is measured.
@@ -65,12 +63,8 @@ pub fn read(reader: &Reader<'_>, question: &OutlookQuestion) -> Result<Outlook, 
     if question.currency != Currency::USD {
         check_rate(reader, question.currency, question.month.start_s)?;
     }
-    let clock: Clock = reader.row(
-        "the time",
-        &format!(
-            "SELECT formatDateTime(now(), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS at, toInt64(toUnixTimestamp(now())) AS at_s {WHOLE_NUMBERS}"
-        ),
-    )?;
+    let clock: Clock = reader
+        .row("the time", "SELECT formatDateTime(now(), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS at, toInt64(toUnixTimestamp(now())) AS at_s")?;
     let mut notes = Vec::new();
     let measured = measured(reader, question, &mut notes)?;
     if clock.at_s < question.month.end_s {
@@ -120,7 +114,7 @@ fn measured(reader: &Reader<'_>, question: &OutlookQuestion, notes: &mut Vec<Str
         &format!(
             "SELECT toUInt64(sum(v.events)) AS events, toUInt64(sum(v.calls)) AS calls, toUInt64(sum(v.unpriced_events)) AS unpriced_events,
                 toString(sum(v.cost)) AS cost, toString(sum(v.revenue)) AS revenue
-            FROM {total} AS v WHERE {within} {WHOLE_NUMBERS}"
+            FROM {total} AS v WHERE {within}"
         ),
     )?;
     let variable_cost = match of(&["provider", "model"]) {
@@ -137,7 +131,7 @@ fn measured(reader: &Reader<'_>, question: &OutlookQuestion, notes: &mut Vec<Str
         Some(users) => {
             let sql = format!(
                 "SELECT toUInt64(uniqExact(v.user_id)) AS users, toUInt64(countIf(v.user_id = '__other__')) AS others FROM {users} AS v
-                WHERE {within} AND v.user_id != '' {WHOLE_NUMBERS}"
+                WHERE {within} AND v.user_id != ''"
             );
             let found: Users = reader.row("users", &sql)?;
             if found.others > 0 {

@@ -25,6 +25,7 @@ pub use terminal::terminal;
 
 use detection::action::Action;
 use detection::rhythm::State;
+use schemas::budget::CountedBudget;
 use serde::{Deserialize, Serialize};
 
 use crate::Amount;
@@ -42,17 +43,6 @@ pub struct Question {
     pub version: String,
     /// That was asked.
     pub database: String,
-}
-
-/// A budget and the grouping set that counts it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct CountedBudget {
-    /// Its name.
-    pub name: String,
-    /// Name of the set; `budget:NAME` for one of its own.
-    pub set: String,
-    /// Does its window roll on? Its newest one ends with the newest closed hour, and counts as running.
-    pub is_rolling: bool,
 }
 
 /// A judgement with all that it was made of.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use schemas::budget::CountedBudget;
 use serde::Deserialize;
 
 use super::action::budget_status;
 use super::verdict::{scope_status, verdict};
-use super::{AccountFound, BudgetFound, CountedBudget, Inputs, PaceFound, Question, RhythmFound, Status};
+use super::{AccountFound, BudgetFound, Inputs, PaceFound, Question, RhythmFound, Status};
 use crate::{ReadError, Reader, literal};
 
 /// Scopes of one budget that are listed: those that have used most.
@@ -81,14 +82,14 @@ fn read_inputs(reader: &Reader<'_>, question: &Question) -> Result<Inputs, ReadE
                 if(count() = 0, NULL, dateDiff('second', max(last_event_at), now64(6))) AS newest_event_age_s,
                 toUInt64(sumIf(events, window_start > now() - INTERVAL 24 HOUR)) AS events_24h,
                 toUInt64(sumIf(unpriced_events, window_start > now() - INTERVAL 24 HOUR)) AS unpriced_events_24h
-            FROM hourly_total WHERE window_start > now() - INTERVAL 40 DAY SETTINGS output_format_json_quote_64bit_integers = 0",
+            FROM hourly_total WHERE window_start > now() - INTERVAL 40 DAY",
             time("max(last_event_at)")
         ),
     )?;
     let accounts: Vec<AccountFound> = reader.rows(
         "accounts",
         "SELECT topic, `partition`, toUInt64(offsets_in) AS offsets_in, toUInt64(counted) AS counted FROM pipeline_accounts \
-         ORDER BY topic, `partition` SETTINGS output_format_json_quote_64bit_integers = 0",
+         ORDER BY topic, `partition`",
     )?;
     Ok(Inputs {
         database: question.database.clone(),
@@ -103,8 +104,7 @@ fn read_inputs(reader: &Reader<'_>, question: &Question) -> Result<Inputs, ReadE
 
 /// Budgets as the running service counts them: it says so in a view. Those that it does not name are counted as they are configured here.
 fn counted_budgets(reader: &Reader<'_>, question: &Question) -> Result<Vec<CountedBudget>, ReadError> {
-    let view = "SELECT toUInt64(count()) AS views FROM system.tables WHERE database = currentDatabase() AND name = 'budget_definitions' \
-        SETTINGS output_format_json_quote_64bit_integers = 0";
+    let view = "SELECT toUInt64(count()) AS views FROM system.tables WHERE database = currentDatabase() AND name = 'budget_definitions'";
     let mut budgets = Vec::new();
     if reader.row::<Views>("views", view)?.views > 0 {
         budgets = reader.rows::<CountedBudget>("budgets' sets", "SELECT budget AS name, `set`, is_rolling FROM budget_definitions")?;
@@ -127,8 +127,7 @@ fn budgets_sql() -> String {
                 count() OVER (PARTITION BY budget) AS scopes
             FROM budget_forecast AS b
             WHERE b.period_end > now() - INTERVAL 40 DAY
-        ) ORDER BY budget, is_running DESC, ratio DESC, scope LIMIT {SCOPES_OF_A_BUDGET} BY budget LIMIT {MOST_BUDGETS}
-        SETTINGS output_format_json_quote_64bit_integers = 0",
+        ) ORDER BY budget, is_running DESC, ratio DESC, scope LIMIT {SCOPES_OF_A_BUDGET} BY budget LIMIT {MOST_BUDGETS}",
         time("b.period_end"),
         time("b.exceeded_at"),
     )
@@ -142,7 +141,7 @@ fn paces_sql(budgets: &[BudgetFound]) -> String {
         "SELECT budget, scope, period, dateDiff('second', p.hour + INTERVAL 1 HOUR, now()) AS age_s, toString(p.forecast) AS forecast, toString(p.low) AS low,
             toString(p.high) AS high, if(p.exceeded_at IS NULL, NULL, {}) AS exceeded_at, toString(p.action) AS action, p.confidence AS confidence, p.gate_score AS gate_score
         FROM budget_pace AS p WHERE p.hour > now() - INTERVAL 40 DAY AND (p.budget, p.scope) IN ({pairs})
-        ORDER BY p.hour DESC LIMIT 1 BY budget, scope SETTINGS output_format_json_quote_64bit_integers = 0",
+        ORDER BY p.hour DESC LIMIT 1 BY budget, scope",
         time("p.exceeded_at"),
     )
 }
@@ -153,7 +152,7 @@ fn rhythm_sql(scopes: &[&str]) -> String {
         "SELECT scope, {} AS hour, dateDiff('second', r.hour + INTERVAL 1 HOUR, now()) AS age_s, state, coherence, phase, entropy,
             toString(actual) AS actual, toString(expected) AS expected
         FROM rhythm AS r WHERE r.hour > now() - INTERVAL 40 DAY AND scope IN ({})
-        ORDER BY r.hour DESC LIMIT 1 BY scope SETTINGS output_format_json_quote_64bit_integers = 0",
+        ORDER BY r.hour DESC LIMIT 1 BY scope",
         time("r.hour"),
         literals.join(", ")
     )

@@ -46,7 +46,6 @@ mod state;
 pub mod views;
 mod writer;
 
-pub use budgets::BudgetDefinition;
 pub use client::ClickHouse;
 pub use error::ClickHouseError;
 pub use fault::Fault;

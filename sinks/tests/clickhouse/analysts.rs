@@ -1,8 +1,9 @@
 //! The views for analysts against recounts of the events themselves, which share neither tables nor queries with them.
 
 use schemas::GroupingSet;
+use schemas::budget::CountedBudget;
 use schemas::rates::Rates;
-use sinks::clickhouse::{BudgetDefinition, ClickHouse};
+use sinks::clickhouse::ClickHouse;
 
 use crate::server::{PASSWORD, database, options, text};
 
@@ -321,7 +322,7 @@ async fn readers_see_which_set_counts_a_budget() {
     let shown = "SELECT budget, `set`, is_rolling FROM budget_definitions ORDER BY budget";
     server.publish_budgets(&[]).await.unwrap();
     assert_eq!(text(&server, shown).await, "");
-    let budget = |name: &str, set: &str, is_rolling| BudgetDefinition { budget: name.to_owned(), set: set.to_owned(), is_rolling };
+    let budget = |name: &str, set: &str, is_rolling| CountedBudget { name: name.to_owned(), set: set.to_owned(), is_rolling };
     let budgets = [budget("it's \\ mine", "budget:it's \\ mine", true), budget("llm-daily", "total", false)];
     for _ in 0..2 {
         server.publish_budgets(&budgets).await.unwrap();

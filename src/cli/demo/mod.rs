@@ -21,6 +21,7 @@ use generate::{Incident, replay};
 use ingest::kafka::embedded::EmbeddedBroker;
 use rdkafka::ClientConfig;
 use schemas::{Money, Timestamp};
+use sinks::clickhouse::ClickHouse;
 use tokio::runtime::Runtime;
 
 use self::scene::Scene;
@@ -131,7 +132,7 @@ fn with_pipeline(args: &DemoArgs, config: &Config, runtime: &Runtime) -> anyhow:
     let stages: Vec<Partitions> = service.partitions().cloned().collect();
     let http = service.http;
     println!("The page: http://{http}/ (it fills while the history is replayed)");
-    let demo = Demo { args, config, runtime, client, stages, http, interrupted };
+    let demo = Demo { args, config, runtime, server: clickhouse(config)?, client, stages, http, interrupted };
     let outcome = demo.play();
     service.stop(runtime.handle());
     outcome
@@ -141,6 +142,7 @@ struct Demo<'a> {
     args: &'a DemoArgs,
     config: &'a Config,
     runtime: &'a Runtime,
+    server: ClickHouse,
     client: ClientConfig,
     stages: Vec<Partitions>,
     http: SocketAddr,
@@ -271,7 +273,7 @@ impl Demo<'_> {
     }
 
     fn query(&self, sql: &str) -> anyhow::Result<String> {
-        Ok(self.runtime.block_on(clickhouse(self.config)?.query_rows(sql, "TabSeparated"))?)
+        Ok(self.runtime.block_on(self.server.query_rows(sql, "TabSeparated"))?)
     }
 
     fn await_accounts(&self, sent: u64) -> anyhow::Result<()> {

@@ -6,19 +6,19 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use anyhow::Context;
-use audit::Message as AuditMessage;
+use audit::Message;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::PARTITIONS;
+use crate::cli::audit::copy_of;
 
 /// See the module's documentation.
 pub(super) struct Tee {
     read: Arc<AtomicI64>,
     stop: Arc<AtomicBool>,
-    messages: mpsc::Receiver<AuditMessage>,
+    messages: mpsc::Receiver<Message>,
 }
 
 impl Tee {
@@ -40,18 +40,8 @@ impl Tee {
                     None => {}
                     Some(Err(error)) => tracing::warn!(%error, "the demo's own reader"),
                     Some(Ok(message)) => {
-                        let headers =
-                            message.headers().map(|all| all.iter().map(|h| (h.key.to_owned(), h.value.map(<[u8]>::to_vec))).collect());
-                        let copied = AuditMessage {
-                            partition: message.partition(),
-                            offset: message.offset(),
-                            timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
-                            key: message.key().map(<[u8]>::to_vec),
-                            payload: message.payload().map(<[u8]>::to_vec),
-                            headers: headers.unwrap_or_default(),
-                        };
                         counted.fetch_add(1, Ordering::Relaxed);
-                        if sender.send(copied).is_err() {
+                        if sender.send(copy_of(&message)).is_err() {
                             return;
                         }
                     }
@@ -66,7 +56,7 @@ impl Tee {
     }
 
     /// All messages, partition by partition in order.
-    pub(super) fn finish(self, sent: u64) -> anyhow::Result<Vec<AuditMessage>> {
+    pub(super) fn finish(self, sent: u64) -> anyhow::Result<Vec<Message>> {
         let mut all = BTreeMap::new();
         while (all.len() as u64) < sent {
             let message = self.messages.recv_timeout(Duration::from_secs(30)).context("the demo's own reader has not seen all messages")?;

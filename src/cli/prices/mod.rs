@@ -15,10 +15,11 @@ use schemas::Timestamp;
 use schemas::price_book::PriceBook;
 use serde::Deserialize;
 
-use super::status::{reader, write_whole};
+use super::status::write_whole;
 use super::{ConfigArg, io_runtime, start_logging};
 use crate::config::{Config, Rules};
 use crate::service::clickhouse;
+use crate::service::report_question::reader;
 
 /// Of one reason of what was left out.
 const SHOWN: usize = 10;
@@ -207,7 +208,7 @@ fn check(config: &Config, offline: bool, days: u32) -> anyhow::Result<ExitCode> 
     println!("{} versions, no two of a model in force at once", book.entries().len());
     if !offline {
         let (server, runtime) = (clickhouse(config)?, io_runtime()?);
-        findings.extend(in_clickhouse(config, &reader(&server, &runtime), &book, days)?);
+        findings.extend(in_clickhouse(config, &reader(&server, runtime.handle()), &book, days)?);
     }
     for finding in &findings {
         println!("{finding}");
@@ -261,8 +262,7 @@ fn in_clickhouse(config: &Config, reader: &Reader<'_>, book: &PriceBook, days: u
         &format!(
             "SELECT v.provider AS provider, v.model AS model, toString(v.tier) AS tier, toUInt64(sum(v.events)) AS events, toInt64(sum(v.tokens)) AS tokens,
                 {first} AS first_at, {last} AS last_at
-            FROM {from} AS v GROUP BY provider, model, tier ORDER BY events DESC, provider, model, tier LIMIT 1000
-            SETTINGS output_format_json_quote_64bit_integers = 0"
+            FROM {from} AS v GROUP BY provider, model, tier ORDER BY events DESC, provider, model, tier LIMIT 1000"
         ),
     )?;
     Ok(rows.iter().map(|row| told(row, book)).collect())

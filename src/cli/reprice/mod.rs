@@ -21,9 +21,10 @@ use serde_json::json;
 use self::correction::{Looked, ScopeSum, event_json, look};
 use self::rows::{Corrected, EventRow};
 use super::producing::{replaying, send};
-use super::status::{reader, write_whole};
+use super::status::write_whole;
 use super::{ConfigArg, io_runtime, start_logging};
 use crate::config::{Config, Rules};
+use crate::service::report_question::reader;
 use crate::service::{clickhouse, connect};
 
 /// Scopes of one dimension that are printed; the audit entry has all.
@@ -75,7 +76,7 @@ pub(super) fn run(args: &RepriceArgs) -> anyhow::Result<ExitCode> {
         bail!("CR-6203: --audit {}: there is such a file, and audit entries are not written over: choose another name", file.display());
     }
     let (server, runtime) = (clickhouse(&config)?, io_runtime()?);
-    let reader = reader(&server, &runtime);
+    let reader = reader(&server, runtime.handle());
     let reprice = Reprice::new(&config, &reader, (from, to))?;
     let found = reprice.look(&mut |_, _| Ok(()))?;
     print(&found);

@@ -96,7 +96,7 @@ pub(super) fn corrected(reader: &Reader<'_>, from: Timestamp) -> Result<HashMap<
             "SELECT toString(v.source) AS source, v.adjusts AS adjusts, toUInt64(countIf({ours})) AS times, toString(sumIf(v.cost, {ours})) AS cost,
                 toUInt64(countIf(NOT {ours})) AS others
             FROM usage_events AS v WHERE v.kind = 'adjustment' AND toStartOfHour(v.occurred_at) >= toStartOfHour({})
-            GROUP BY source, adjusts SETTINGS output_format_json_quote_64bit_integers = 0",
+            GROUP BY source, adjusts",
             instant(from)
         ),
     )?;
@@ -114,7 +114,7 @@ struct NewestRow {
 /// # Errors
 /// [`ReadError`]
 pub(super) fn newest(reader: &Reader<'_>) -> Result<Timestamp, ReadError> {
-    let sql = "SELECT toInt64(toUnixTimestamp64Micro(max(last_event_at))) AS newest_us FROM daily_total SETTINGS output_format_json_quote_64bit_integers = 0";
+    let sql = "SELECT toInt64(toUnixTimestamp64Micro(max(last_event_at))) AS newest_us FROM daily_total";
     Ok(Timestamp::from_micros(reader.row::<NewestRow>("the newest event", sql)?.newest_us))
 }
 
@@ -155,7 +155,7 @@ fn page_sql(start: Timestamp, end: Timestamp, after: &str) -> String {
             toString(v.price_version) AS price_version, v.tags AS tags
         FROM usage_events AS v
         WHERE toStartOfHour(v.occurred_at) = toStartOfHour({start}) AND v.occurred_at >= {start} AND v.occurred_at < {end} AND v.kind = 'llm' {after}
-        ORDER BY v.topic, v.`partition`, v.`offset` LIMIT {PAGE} SETTINGS output_format_json_quote_64bit_integers = 0",
+        ORDER BY v.topic, v.`partition`, v.`offset` LIMIT {PAGE}",
         dimensions.join(", "),
         start = instant(start),
         end = instant(end),

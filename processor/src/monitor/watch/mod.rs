@@ -273,10 +273,7 @@ impl Watch {
         let previous = watched.memory.last();
         let learnt = if is_planned { watched.memory.usual(hour) } else { net };
         let dropped_from = watched.memory.close_hour(hour, learnt, &rules.watch, &self.limits);
-        let passes = |expected: Money| {
-            let least = net.checked_add(rules.watch.min_amount)?.max(net.checked_mul_rate(rules.watch.min_factor)?);
-            (expected >= least).then_some(expected)
-        };
+        let passes = |expected: Money| (expected >= watched::worth_telling(net, &rules.watch)?).then_some(expected);
         if let Some(expected) = dropped_from.filter(|_| has_data).and_then(passes) {
             self.alerts.push(Alert {
                 current: net,

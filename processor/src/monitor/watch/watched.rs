@@ -207,9 +207,9 @@ impl Memory {
     }
 }
 
-/// The least that is told where so much is expected: the money gate. `None`: it does not fit.
-fn worth_telling(expected: Money, rules: &WatchRules) -> Option<Money> {
-    Some(expected.checked_add(rules.min_amount)?.max(expected.checked_mul_rate(rules.min_factor)?))
+/// The least beside so much that is worth telling of: the money gate. `None`: it does not fit.
+pub(super) fn worth_telling(beside: Money, rules: &WatchRules) -> Option<Money> {
+    Some(beside.checked_add(rules.min_amount)?.max(beside.checked_mul_rate(rules.min_factor)?))
 }
 
 /// Seconds since 1970.

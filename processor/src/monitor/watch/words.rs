@@ -9,7 +9,7 @@ use schemas::{Currency, Money, Timestamp};
 use super::episode::{Limit, Told};
 use super::pace;
 use super::watched::HourRule;
-use crate::monitor::explanation::{cut, recommendation};
+use crate::monitor::explanation::{cut, percent, recommendation, who};
 use crate::monitor::steps::Turn;
 
 /// A rule about an hour has something to tell.
@@ -104,11 +104,10 @@ pub(super) fn of_forecast(
     scope: &str,
 ) -> String {
     let [forecast, low, high, straight_line] = ends.map(|money| cut(money, 2));
-    let (name, limit, currency) = (&budget.name, budget.limit, budget.currency);
-    let who = if budget.per.is_empty() { format!("Budget {name}") } else { format!("{scope} (budget {name})") };
+    let (who, limit, currency) = (who(budget, scope), budget.limit, budget.currency);
     let mut text = format!(
         "{who} is projected to end {period} at {forecast} {currency}, {} % of its limit of {limit} {currency}; with 80 % probability between {low} and {high}. {} {currency} are spent so far; on a straight line it would end at {straight_line}.",
-        percent(forecast, limit),
+        percent(forecast.checked_div(limit)),
         cut(spent, 2),
     );
     if let Some(at) = exceeded_at {
@@ -131,7 +130,7 @@ pub(super) fn of_projection(budget: &Budget, base: &Alert, turn: &Turn) -> Alert
             "{} That {} the threshold of {} % ({} {}).",
             base.explanation,
             if is_over { "is below" } else { "reached" },
-            percent(threshold.amount, budget.limit),
+            percent(threshold.amount.checked_div(budget.limit)),
             threshold.amount,
             budget.currency
         ),
@@ -179,11 +178,6 @@ pub(super) const NEW: &str = "Nothing has to be done if it was planned. Else fin
 pub(super) const RHYTHM: &str = "See which jobs have moved, begun or stopped since the state was last RESONANT.";
 /// When it is over.
 pub(super) const NOTHING: &str = recommendation(Level::Info);
-
-fn percent(amount: Money, limit: Money) -> String {
-    let hundredfold = amount.checked_div(limit).and_then(|share| share.checked_mul(100));
-    hundredfold.map_or("?".to_owned(), |percent| cut(percent, 1).to_string())
-}
 
 /// `2026-11-22 10:00 UTC`
 fn minute(at: Timestamp) -> String {

@@ -24,10 +24,13 @@ deps-s3: ## install the S3 server for tests
 deps-browser: ## install Chromium for the tests of the page
 	@scripts/install-deps.sh browser
 
+deps-examples: ## the Python packages of the examples, which the tests run
+	@scripts/python.sh examples/requirements.txt -c ""
+
 deps-prometheus: ## install Prometheus and Alertmanager for tests; their services stay down
 	@scripts/install-deps.sh prometheus
 
-test: deps deps-kafka deps-s3 deps-browser deps-prometheus ## format, lints, tests, docs: all that CI runs
+test: deps deps-kafka deps-s3 deps-examples deps-browser deps-prometheus ## format, lints, tests, docs: all that CI runs
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) test --locked --workspace

@@ -30,6 +30,7 @@ async fn main() {
         has_usage_events: true,
         public_url: String::new(),
         pipeline: Box::new(move || PipelineHealth { partitions: vec![running.clone()], ..PipelineHealth::default() }),
+        intake: None,
     });
     let listener = tokio::net::TcpListener::bind(&listen).await.unwrap();
     println!("the page: http://{}/", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! What every request of the page and the API passes: reading only, asked under our own name, with headers that keep a browser from running anything else.
+//! What every request of the page and the API passes: reading only (but for events, where those are let in), asked under our own name, with headers that keep a browser from running anything else.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::Console;
+use crate::intake::{self, Intake};
 use crate::problem::{BAD_METHOD, FOREIGN, Problem};
 
 /// Nothing inline, nothing from elsewhere, in nobody's frame.
@@ -36,11 +37,13 @@ pub(crate) async fn pass(State(console): State<Arc<Console>>, request: Request, 
 }
 
 fn refuse(console: &Console, request: &Request) -> Option<Problem> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Some(Problem::new(BAD_METHOD, format!("{} is not answered here", request.method()), "ask with GET"));
+    let intake = console.intake.as_ref().filter(|_| is_posted_event(request));
+    if intake.is_none() && !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let remedy = if is_posted_event(request) { "set http.accept_events = true to let events in" } else { "ask with GET" };
+        return Some(Problem::new(BAD_METHOD, format!("{} is not answered here", request.method()), remedy));
     }
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
-    if !is_ours(host, &console.public_host) {
+    if !is_ours(host, &console.public_host) && !intake.is_some_and(Intake::asks_for_token) {
         // A page of another site, whose name was made to lead here, could read the answer.
         let remedy = "ask by address or as localhost, or set http.public_url to the name that people use";
         return Some(Problem::new(FOREIGN, "the header Host names neither an address nor this server", remedy).blaming("Host", host));
@@ -49,6 +52,10 @@ fn refuse(console: &Console, request: &Request) -> Option<Problem> {
         return Some(Problem::new(FOREIGN, "another site asks", "the API answers its own page and programs, not other sites"));
     }
     None
+}
+
+fn is_posted_event(request: &Request) -> bool {
+    request.method() == Method::POST && request.uri().path() == intake::ROUTE
 }
 
 fn is_cross_site(headers: &HeaderMap) -> bool {

@@ -1,11 +1,13 @@
 //! The live page and the JSON API behind it.
 //!
 //! Both only read: ClickHouse's views, with bounds on time, rows and the number of questions at once, and what the pipeline says of itself. Neither can
-//! hold up the pipeline: nothing here is waited for by it. `openapi.json` describes the API, docs/API.md introduces it.
+//! hold up the pipeline: nothing here is waited for by it. One route may be switched on that writes: [`IntakeOptions`]. `openapi.json` describes the API,
+//! docs/API.md introduces it.
 
 mod assets;
 mod guard;
 mod health;
+mod intake;
 mod lists;
 mod parameters;
 mod problem;
@@ -23,14 +25,16 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, Response, header};
 use axum::response::IntoResponse;
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use schemas::GroupingSet;
 use serde_json::Value;
 
 pub use assets::{ASSETS, Asset, OPENAPI};
 pub use health::{PartitionHealth, PipelineHealth};
+pub use intake::{EventDoor, IntakeOptions};
 pub use reader::{CONNECT, ClickHouseAccess, ReaderError};
 
+use intake::Intake;
 use problem::{NOT_FOUND, Problem};
 use reader::Reader;
 use slice::Tables;
@@ -51,6 +55,8 @@ pub struct ConsoleOptions {
     pub public_url: String,
     /// What the pipeline says of itself.
     pub pipeline: Box<dyn Fn() -> PipelineHealth + Send + Sync>,
+    /// Where events that are posted go; `None`: none are taken.
+    pub intake: Option<IntakeOptions>,
 }
 
 /// The page cannot be served.
@@ -74,6 +80,7 @@ pub(crate) struct Console {
     public_host: String,
     pipeline: Box<dyn Fn() -> PipelineHealth + Send + Sync>,
     stream: Stream,
+    intake: Option<Intake>,
 }
 
 /// The routes of the page and the API.
@@ -86,7 +93,8 @@ pub fn router(options: ConsoleOptions) -> Result<Router, ConsoleError> {
     let tables = Tables { database: reader.database().to_owned(), sets, has_events: options.has_usage_events };
     let business_zone = Zone::named(&options.time_zone).ok_or(ConsoleError::Zone(options.time_zone))?;
     let public_host = public_host(&options.public_url)?;
-    let console = Arc::new(Console { reader, tables, business_zone, public_host, pipeline: options.pipeline, stream: Stream::new() });
+    let intake = options.intake.map(Intake::new);
+    let console = Arc::new(Console { reader, tables, business_zone, public_host, pipeline: options.pipeline, stream: Stream::new(), intake });
     let routes = Router::new()
         .route("/", get(page))
         .route("/alerts/{id}", get(page))
@@ -106,6 +114,7 @@ pub fn router(options: ConsoleOptions) -> Result<Router, ConsoleError> {
         .route("/api/v1/health", get(|State(c): State<Arc<Console>>, RawQuery(q)| async move { answer(c.health(q.as_deref()).await) }))
         .route("/api/v1/catalog", get(|State(c): State<Arc<Console>>, RawQuery(q)| async move { answer(c.catalog(q.as_deref()).await) }))
         .route("/api/v1/stream", get(stream_route))
+        .route(intake::ROUTE, post(take_events))
         .route("/api/{*rest}", any(no_route))
         .method_not_allowed_fallback(no_route)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&console), guard::pass))
@@ -113,7 +122,10 @@ pub fn router(options: ConsoleOptions) -> Result<Router, ConsoleError> {
     Ok(routes)
 }
 
-/// Each route of the API with the parameters of its query, for the test of `openapi.json`.
+/// The route that writes, by POST.
+pub const INTAKE_ROUTE: &str = intake::ROUTE;
+
+/// Each route of the API that is asked with GET, with the parameters of its query, for the test of `openapi.json`.
 pub fn documented_routes() -> Vec<(&'static str, Vec<&'static str>)> {
     let of_slice = |own: &[&'static str]| own.iter().copied().chain(slice::parameter_names()).collect();
     vec![
@@ -176,6 +188,10 @@ async fn alert(State(console): State<Arc<Console>>, Path(id): Path<String>, RawQ
 
 async fn stream_route(State(console): State<Arc<Console>>, RawQuery(query): RawQuery) -> Response<Body> {
     console.stream(query.as_deref()).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn take_events(State(console): State<Arc<Console>>, headers: HeaderMap, body: Body) -> Response<Body> {
+    console.take_events(&headers, body).await
 }
 
 async fn no_route() -> Response<Body> {

@@ -25,11 +25,16 @@ pub(crate) const BAD_CURSOR: Kind = kind("CR-5004", StatusCode::BAD_REQUEST, "no
 pub(crate) const NOT_FOUND: Kind = kind("CR-5005", StatusCode::NOT_FOUND, "no such thing");
 pub(crate) const BAD_METHOD: Kind = kind("CR-5006", StatusCode::METHOD_NOT_ALLOWED, "read only");
 pub(crate) const FOREIGN: Kind = kind("CR-5007", StatusCode::FORBIDDEN, "asked under another name");
+pub(crate) const NOT_AN_EVENT: Kind = kind("CR-5008", StatusCode::BAD_REQUEST, "not an event");
+pub(crate) const MEDIA_TYPE: Kind = kind("CR-5009", StatusCode::UNSUPPORTED_MEDIA_TYPE, "not a type of events");
+pub(crate) const OVERSIZED: Kind = kind("CR-5010", StatusCode::PAYLOAD_TOO_LARGE, "too much at once");
+pub(crate) const NO_TOKEN: Kind = kind("CR-5011", StatusCode::UNAUTHORIZED, "not let in");
 pub(crate) const UNREACHABLE: Kind = kind("CR-5101", StatusCode::SERVICE_UNAVAILABLE, "ClickHouse does not answer");
 pub(crate) const TOO_SLOW: Kind = kind("CR-5102", StatusCode::SERVICE_UNAVAILABLE, "the answer takes too long");
 pub(crate) const BUSY: Kind = kind("CR-5103", StatusCode::SERVICE_UNAVAILABLE, "too many questions at once");
 pub(crate) const TOO_MANY_STREAMS: Kind = kind("CR-5104", StatusCode::SERVICE_UNAVAILABLE, "too many live connections");
 pub(crate) const REFUSED: Kind = kind("CR-5105", StatusCode::INTERNAL_SERVER_ERROR, "ClickHouse refuses the question");
+pub(crate) const NOT_TAKEN: Kind = kind("CR-5106", StatusCode::SERVICE_UNAVAILABLE, "Kafka does not take it");
 
 /// A problem as it is answered.
 #[derive(Clone, Debug)]
@@ -90,6 +95,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.kind.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        if self.kind == NO_TOKEN {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if self.kind == BAD_METHOD {
             headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));

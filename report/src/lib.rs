@@ -5,6 +5,7 @@
 
 mod amount;
 mod currency;
+pub mod incident;
 mod markdown_text;
 pub mod periodic;
 mod reader;

@@ -97,10 +97,10 @@ fn explain(figment: &Figment, error: &figment::Error, file: Option<&Path>) -> St
 fn refuse_secrets(text: &str, path: &Path) -> Result<(), ConfigError> {
     let table: toml::Table = text.parse().map_err(|error| ConfigError::Invalid(format!("{}: {error}", path.display())))?;
     for (section, value) in &table {
-        if value.get("password").is_some() {
-            let upper = section.to_uppercase();
+        if let Some(key) = ["password", "events_token"].iter().find(|key| value.get(key).is_some()) {
+            let variable = format!("COST_RHYTHM__{section}__{key}").to_uppercase();
             return Err(ConfigError::Invalid(format!(
-                "{}: {section}.password: secrets do not belong in this file: set COST_RHYTHM__{upper}__PASSWORD or {section}.password_file",
+                "{}: {section}.{key}: secrets do not belong in this file: set {variable} or {section}.{key}_file",
                 path.display()
             )));
         }
@@ -114,6 +114,7 @@ fn read_secrets(config: &mut Config) -> Result<(), ConfigError> {
         ("kafka.password_file", &config.kafka.password_file, &mut config.kafka.password),
         ("registry.password_file", &config.registry.password_file, &mut config.registry.password),
         ("clickhouse.password_file", &config.clickhouse.password_file, &mut config.clickhouse.password),
+        ("http.events_token_file", &config.http.events_token_file, &mut config.http.events_token),
     ] {
         if !file.as_os_str().is_empty() {
             let path = base.join(file);
@@ -157,6 +158,14 @@ fn check(config: &Config) -> Result<(), ConfigError> {
             "kafka.security",
             format!("{:?}", kafka.security),
             "needs kafka.username and COST_RHYTHM__KAFKA__PASSWORD or kafka.password_file",
+        );
+    }
+    let http = &config.http;
+    if http.accept_events && http.events_token.is_empty() && !http.listen.ip().is_loopback() {
+        return fail(
+            "http.accept_events",
+            "true".to_owned(),
+            "needs COST_RHYTHM__HTTP__EVENTS_TOKEN or http.events_token_file where http.listen is no loopback address: else anybody could add to the spend",
         );
     }
     if let Some(secret) = config.state.properties.keys().find(|key| is_secret(key)) {
@@ -280,6 +289,8 @@ mod tests {
             ("[kafka]\ntopic_prefix = \"\u{fc} \"", "kafka.topic_prefix"),
             ("[windows]\nlateness = \"7\"", "windows.lateness = \"7\""),
             ("[http]\nlisten = \"here\"", "http.listen = \"here\""),
+            ("[http]\nevents_token = \"x\"", "COST_RHYTHM__HTTP__EVENTS_TOKEN"),
+            ("[http]\naccept_events = true\nlisten = \"0.0.0.0:8080\"", "http.events_token_file"),
             ("[clickhouse]\npassword_file = \"none\"", "clickhouse.password_file"),
             ("[clickhouse]\nmax_batch_rows = 0", "clickhouse.max_batch_rows"),
             ("[flush]\ninterval = \"0s\"", "flush.interval"),

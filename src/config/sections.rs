@@ -229,6 +229,8 @@ pub struct AlertsConfig {
     /// An alert is about the past when it and its period were over for so long when it arose.
     #[serde(deserialize_with = "duration")]
     pub historical_after: Duration,
+    /// Are incidents sent beside alerts: one event for each cause?
+    pub incidents: bool,
 }
 
 /// What becomes of alerts about the past, which a backfill brings forth.
@@ -383,6 +385,13 @@ pub struct HttpConfig {
     pub listen: SocketAddr,
     /// Under which URL people reach the page; empty: by address or as localhost only.
     pub public_url: String,
+    /// Are events taken by `POST /api/v1/events`?
+    pub accept_events: bool,
+    /// What producers of such events must show; empty: nothing. By variable only.
+    #[serde(default)]
+    pub events_token: Secret,
+    /// The token.
+    pub events_token_file: PathBuf,
 }
 
 /// `[metrics]`

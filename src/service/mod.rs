@@ -2,10 +2,14 @@
 
 pub mod connect;
 pub mod http;
+mod incident_sender;
+mod intake;
 pub mod metrics;
+mod once;
 pub mod partitions;
 pub mod report_question;
-pub mod report_sender;
+mod report_sender;
+pub mod senders;
 pub mod signals;
 pub mod topics;
 
@@ -14,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::ValueEnum;
-use console::{ClickHouseAccess, ConsoleOptions};
+use console::{ClickHouseAccess, ConsoleOptions, IntakeOptions};
 use ingest::kafka::{ConsumerHandle, ConsumerOptions, GroupConsumer};
 use ingest::registry::RegistryState;
 use object_store::ObjectStore;
@@ -31,9 +35,10 @@ use tokio::runtime::Handle;
 
 use self::connect::Cluster;
 use self::http::Reported;
+use self::intake::KafkaDoor;
 use self::metrics::{Metrics, QueueLevel, Sources, SpendSources};
 use self::partitions::{Partitions, Surroundings};
-use self::report_sender::{ReportSender, SenderParts};
+use self::senders::{SenderParts, Senders};
 use crate::config::{Config, Rules};
 use crate::stages::budget_figures::BudgetFigures;
 use crate::stages::spend_figures::SpendFigures;
@@ -45,8 +50,8 @@ pub const MESSAGE_MAX_BYTES: u32 = 10_485_760;
 /// Between two attempts to make the tables while ClickHouse is away.
 const TABLES_RETRY: Duration = Duration::from_secs(5);
 
-/// A report that is being made or sent at the end may take so long; the next start does it else.
-const REPORTS_END_WITHIN: Duration = Duration::from_secs(2);
+/// What is being sent at the end may take so long; the next start does it else.
+const SENDERS_END_WITHIN: Duration = Duration::from_secs(2);
 
 /// Which part of the pipeline this process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -64,7 +69,7 @@ pub struct Service {
     stages: Vec<(ConsumerHandle, Partitions)>,
     producer: Producer,
     tables: ClickHouseHandle,
-    reports: Option<ReportSender>,
+    senders: Option<Senders>,
     grace: Duration,
     /// Where health and metrics are served.
     pub http: std::net::SocketAddr,
@@ -92,7 +97,7 @@ fn clickhouse_options(config: &Config) -> ClickHouseOptions {
 }
 
 /// The routes of the page and its API.
-fn console(config: &Config, rules: &Rules, reported: &Arc<Reported>) -> anyhow::Result<axum::Router> {
+fn console(config: &Config, rules: &Rules, client: &ClientConfig, reported: &Arc<Reported>) -> anyhow::Result<axum::Router> {
     let c = &config.clickhouse;
     let reported = Arc::clone(reported);
     let server =
@@ -104,8 +109,13 @@ fn console(config: &Config, rules: &Rules, reported: &Arc<Reported>) -> anyhow::
         has_usage_events: c.usage_events,
         public_url: config.http.public_url.clone(),
         pipeline: Box::new(move || reported.pipeline_health()),
+        intake: config.http.accept_events.then(|| intake(config, client)).transpose()?,
     };
     console::router(options).context("CR-3003")
+}
+
+fn intake(config: &Config, client: &ClientConfig) -> anyhow::Result<IntakeOptions> {
+    Ok(IntakeOptions { door: Box::new(KafkaDoor::new(config, client)?), token: config.http.events_token.clone() })
 }
 
 /// Makes or updates the tables; waits for a server that is away, as the running service does.
@@ -178,7 +188,7 @@ impl Service {
             stages.push(shared.start(config, Box::new(factory), &config.kafka.partials_topic, shared.cluster.shards)?);
             monitors = stages.last().map(|(_, partitions)| partitions.clone());
         }
-        let reports = monitors.map(|monitors| ReportSender::start(shared.sender_parts(config, monitors)?)).transpose()?.flatten();
+        let senders = monitors.map(|monitors| Senders::start(shared.sender_parts(config, monitors)?)).transpose()?.flatten();
         let watched = tables.clone();
         let owners: Vec<Partitions> = stages.iter().map(|(_, partitions)| partitions.clone()).collect();
         let sources = Sources {
@@ -205,13 +215,13 @@ impl Service {
             }),
         };
         let reported = Arc::new(reported);
-        let console = console(config, &rules, &reported)?;
+        let console = console(config, &rules, &shared.client, &reported)?;
         let listening = handle.block_on(http::serve(config.http.listen, reported, console));
         let http = listening.with_context(|| {
             format!("CR-3202: http.listen = {}: another process listens there, or the address is not of this machine", config.http.listen)
         })?;
         tracing::info!(%http, "serving the page, its API below /api/v1/, /healthz /readyz /metrics");
-        Ok(Service { stages, producer, tables, reports, grace: config.run.shutdown_grace, http })
+        Ok(Service { stages, producer, tables, senders, grace: config.run.shutdown_grace, http })
     }
 
     /// The stages' partitions.
@@ -229,8 +239,8 @@ impl Service {
     pub fn stop(self, handle: &Handle) {
         let deadline = Instant::now() + self.grace;
         let left = move || deadline.saturating_duration_since(Instant::now());
-        if let Some(reports) = self.reports {
-            reports.stop(left().min(REPORTS_END_WITHIN));
+        if let Some(senders) = self.senders {
+            senders.stop(left().min(SENDERS_END_WITHIN));
         }
         // Both at once: they finish side by side, within one deadline.
         let closing: Vec<_> = self

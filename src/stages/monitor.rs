@@ -321,7 +321,7 @@ mod tests {
 
     /// What is sent and whether a row says why not, of an alert about an hour that was over for `hours` when it was read.
     fn told(historical: Historical, hours: i64) -> (Vec<serde_json::Value>, bool) {
-        let past = AlertsConfig { historical, historical_after: std::time::Duration::from_secs(24 * 3600) };
+        let past = AlertsConfig { historical, historical_after: std::time::Duration::from_secs(24 * 3600), incidents: true };
         let mut rows = Rows::new(Arc::new(Outward { silences: Vec::new(), public_url: String::new(), past }));
         let start = Timestamp::parse("2026-11-22T10:00:00Z").unwrap();
         let window = schemas::calendar::Window { start, end: start.plus(HOUR_US) };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use schemas::alert::EVENT_TYPE;
 
 use super::Site;
 
@@ -56,7 +57,7 @@ pub fn dead_letters(site: &Site) -> DeadLetters {
     letters
 }
 
-/// Alerts by id: level and state. No two records of one id may differ in anything.
+/// Alerts by id: level and state. No two records of one id may differ in anything, incidents and reports included.
 pub fn alerts(site: &Site) -> BTreeSet<(String, String, String)> {
     let mut whole = BTreeMap::<String, Vec<u8>>::new();
     let mut found = BTreeSet::new();
@@ -65,7 +66,9 @@ pub fn alerts(site: &Site) -> BTreeSet<(String, String, String)> {
         let event: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         let id = event["id"].as_str().unwrap().to_owned();
         let text = |name: &str| event["data"][name].as_str().unwrap_or_else(|| panic!("{name}: {event}")).to_owned();
-        found.insert((id.clone(), text("level"), text("state")));
+        if event["type"] == EVENT_TYPE {
+            found.insert((id.clone(), text("level"), text("state")));
+        }
         let held = whole.entry(id).or_insert_with(|| bytes.clone());
         assert_eq!(String::from_utf8_lossy(held), String::from_utf8_lossy(&bytes), "two records of one alert differ");
     });

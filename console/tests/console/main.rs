@@ -8,6 +8,7 @@ mod cursors;
 mod devtools;
 mod engine_process;
 mod filling;
+mod intake;
 mod openapi;
 mod problems;
 mod server;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use console::{OPENAPI, documented_routes};
+use console::{INTAKE_ROUTE, OPENAPI, documented_routes};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
@@ -23,8 +23,9 @@ fn validator(document: &Value, schema: &str) -> Validator {
 fn routes_and_parameters_are_those_of_the_program() {
     let document = document();
     let described: BTreeSet<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
-    let known: BTreeSet<&str> = documented_routes().iter().map(|(path, _)| *path).collect();
+    let known: BTreeSet<&str> = documented_routes().iter().map(|(path, _)| *path).chain([INTAKE_ROUTE]).collect();
     assert_eq!(described, known);
+    assert!(document["paths"][INTAKE_ROUTE]["post"]["requestBody"]["content"]["application/x-ndjson"].is_object());
     for (path, parameters) in documented_routes() {
         let described = document["paths"][path]["get"]["parameters"].as_array().unwrap();
         let in_query = described.iter().filter(|parameter| parameter["in"] == "query").map(|parameter| parameter["name"].as_str().unwrap());

@@ -45,6 +45,7 @@ pub fn options(clickhouse: SocketAddr, database: &str) -> ConsoleOptions {
         has_usage_events: true,
         public_url: "https://cost.example.org".to_owned(),
         pipeline: Box::new(move || health.clone()),
+        intake: None,
     }
 }
 
@@ -64,12 +65,26 @@ impl Server {
 
     /// Status, headers (as sent) and body.
     pub async fn raw(&self, method: &str, path: &str, headers: &str) -> (u16, String, String) {
+        self.exchange(method, path, headers, Vec::new()).await
+    }
+
+    /// A body that is sent, and the answer: its status and its JSON.
+    pub async fn post(&self, path: &str, headers: &str, body: impl Into<Vec<u8>>) -> (u16, Value) {
+        let body = body.into();
+        let headers = format!("Content-Length: {}\r\n{headers}", body.len());
+        let (status, _, answer) = self.exchange("POST", path, &headers, body).await;
+        (status, serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{path}: {error}: {answer}")))
+    }
+
+    async fn exchange(&self, method: &str, path: &str, headers: &str, body: Vec<u8>) -> (u16, String, String) {
         let (address, method, path, headers) = (self.address, method.to_owned(), path.to_owned(), headers.to_owned());
         tokio::task::spawn_blocking(move || {
             let mut socket = TcpStream::connect(address).unwrap();
             socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
             let host = if headers.to_ascii_lowercase().contains("host:") { String::new() } else { format!("Host: {address}\r\n") };
             write!(socket, "{method} {path} HTTP/1.1\r\n{host}{headers}Connection: close\r\n\r\n").unwrap();
+            // A server that refuses a body need not read all of it.
+            drop(socket.write_all(&body));
             let mut text = String::new();
             BufReader::new(socket).read_to_string(&mut text).unwrap();
             let (head, body) = text.split_once("\r\n\r\n").expect("an answer");

@@ -101,6 +101,7 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     config.clickhouse.url = engine.url();
     config.state.url = scratch.path().join("state").display().to_string();
     config.http.listen = args.listen;
+    config.http.accept_events = args.listen.ip().is_loopback();
     config.budgets.files = vec!["budgets/demo.toml".into()];
     // So that one cause is told by few alerts: the sets left out say the same as a feature or a model, and the mean the same as the spike.
     config.watch.except.extend(["route", "task_type", "team", "project", "environment", "cost_center"].map(str::to_owned));

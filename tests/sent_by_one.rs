@@ -1,4 +1,4 @@
-//! Reports on a schedule: `cost-rhythm run` over librdkafka's in-process broker and the real engine.
+//! What one instance sends for all, reports on a schedule and incidents: `cost-rhythm run` over librdkafka's in-process broker and the real engine.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod support;
@@ -138,8 +138,8 @@ impl Stand {
         }
     }
 
-    fn state(&self, ending: &str) -> Vec<PathBuf> {
-        let Ok(files) = std::fs::read_dir(self.directory.path().join("state/reports")) else { return Vec::new() };
+    fn state(&self, folder: &str, ending: &str) -> Vec<PathBuf> {
+        let Ok(files) = std::fs::read_dir(self.directory.path().join("state").join(folder)) else { return Vec::new() };
         files.map(|file| file.unwrap().path()).filter(|path| path.to_string_lossy().ends_with(ending)).collect()
     }
 }
@@ -204,8 +204,8 @@ fn a_day_that_is_over_is_reported_once_by_whichever_instance_and_after_every_res
     three.kill();
 
     // It died after sending, before that was noted: the same bytes stand twice.
-    assert_eq!((stand.state(".sent").len(), stand.state(".json").len()), (2, 2));
-    for mark in stand.state(".sent") {
+    assert_eq!((stand.state("reports", ".sent").len(), stand.state("reports", ".json").len()), (2, 2));
+    for mark in stand.state("reports", ".sent") {
         std::fs::remove_file(mark).unwrap();
     }
     let four = stand.run(&config, "four");
@@ -246,4 +246,72 @@ fn a_day_whose_windows_are_open_is_waited_for_until_the_configured_time() {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && text.contains(complaint), "{text}");
     }
+}
+
+/// A closed hour of an episode, and the alert with which the episode began.
+fn anomaly(scope: &str, since_s: i64, hours: i64, level: &str, (actual, expected): (&str, &str), is_over: bool) -> String {
+    format!(
+        "INSERT INTO anomaly_rows (rule, scope, since, hour, level, actual, expected, is_over, revision)
+         SELECT 'spike', '{scope}', toDateTime({since_s}, 'UTC'), toDateTime({since_s}, 'UTC') + INTERVAL {hours} HOUR, '{level}',
+             toDecimal128('{actual}', 18), toDecimal128('{expected}', 18), {is_over}, 1"
+    )
+}
+
+fn fired(scope: &str, since_s: i64, silenced: &str) -> String {
+    let since = Timestamp::from_second(since_s).unwrap();
+    format!(
+        "INSERT INTO alert_rows (id, rule, scope, level, state, occurred_at, data, silenced)
+         SELECT '{scope} {since_s}', 'spike', '{scope}', 'warning', 'fired', toDateTime64({since_s}, 6, 'UTC'), '{{\"period_start\":\"{since}\"}}', '{silenced}'"
+    )
+}
+
+#[test]
+fn one_cause_is_one_incident_on_the_topic_whichever_instance_tells_it() {
+    let stand = Stand::start();
+    let hour_s = Timestamp::now().as_second() / 3600 * 3600 - 6 * 3600;
+    for (scope, silenced) in [("feature=a", ""), ("total", ""), ("team=quiet", "ada knows")] {
+        stand.execute(&fired(scope, hour_s, silenced));
+    }
+    // Long over, and nobody's news any more.
+    stand.execute(&fired("team=old", hour_s - 30 * 86_400, ""));
+    stand.execute(&anomaly("team=old", hour_s - 30 * 86_400, 0, "critical", ("50", "1"), false));
+    stand.execute(&anomaly("feature=a", hour_s, 0, "warning", ("10.000000000000000001", "0.5"), false));
+    stand.execute(&anomaly("total", hour_s, 0, "warning", ("12", "2"), false));
+    stand.execute(&anomaly("team=quiet", hour_s - 48 * 3600, 0, "critical", ("50", "1"), false));
+    let config = stand.config("");
+    let one = stand.run(&config, "one");
+    let records = stand.await_records(1);
+    let event = records[0].event();
+    assert_eq!(records[0].key, format!("incident|feature=a|{}", Timestamp::from_second(hour_s).unwrap()));
+    assert_eq!((&event["type"], &event["subject"]), (&"com.costrhythm.incident.v1".into(), &"feature=a".into()));
+    let data = &event["data"];
+    assert_eq!((&data["state"], &data["level"], &data["actual"]), (&"fired".into(), &"warning".into(), &"10.000000000000000001".into()));
+    assert_eq!((&data["contributors"][0]["scope"], &data["contributors"][1]), (&"total".into(), &serde_json::Value::Null));
+
+    // Worse, and told by another instance after a death.
+    one.kill();
+    stand.execute(&anomaly("feature=a", hour_s, 1, "critical", ("20", "0.5"), false));
+    stand.execute(&anomaly("total", hour_s, 1, "warning", ("22", "2"), false));
+    let two = stand.run(&config, "two");
+    let records = stand.await_records(2);
+    assert_eq!((&records[1].event()["data"]["state"], &records[1].event()["data"]["level"]), (&"escalated".into(), &"critical".into()));
+
+    // The whole is as usual again before the feature is: it is over when both are.
+    stand.execute(&anomaly("total", hour_s, 2, "warning", ("2", "2"), true));
+    std::thread::sleep(A_FEW_LOOKS * 3);
+    assert_eq!(stand.records(), records, "{}", stand.log("two"));
+    stand.execute(&anomaly("feature=a", hour_s, 2, "critical", ("0.5", "0.5"), true));
+    let records = stand.await_records(3);
+    let resolved = records[2].event();
+    assert_eq!((&resolved["data"]["state"], &resolved["data"]["actual"]), (&"resolved".into(), &"30.500000000000000001".into()));
+    assert_eq!(two.end(Duration::from_secs(30)).code(), Some(0), "{}", stand.log("two"));
+
+    // It died after sending, before that was noted: the same bytes stand twice.
+    let mut marks = stand.state("incidents", ".sent");
+    assert_eq!((marks.len(), stand.state("incidents", ".json").len()), (3, 3));
+    marks.retain(|mark| std::fs::read_to_string(mark).unwrap().contains("\"resolved\""));
+    std::fs::remove_file(&marks[0]).unwrap();
+    let three = stand.run(&config, "three");
+    assert_eq!(stand.await_records(4)[3], records[2]);
+    three.kill();
 }

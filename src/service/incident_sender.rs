@@ -1,0 +1,77 @@
+//! Incidents to the topic of alerts: one event for each cause, when it has settled, when it is worse, and when it is over.
+
+use anyhow::Context;
+use jiff::Timestamp;
+use report::incident::{LOOKED_BACK_DAYS, Notice, Tracker, mark, read};
+use sinks::clickhouse::ClickHouse;
+
+use super::once::{Name, Once};
+use super::report_question::reader;
+
+/// Where what was told stands in the store.
+const FOLDER: &str = "incidents";
+/// What was told is remembered for longer than an incident can be looked at.
+const REMEMBERED_DAYS: i64 = 5 * LOOKED_BACK_DAYS;
+
+/// Asks ClickHouse what has changed.
+pub(super) struct Incidents {
+    server: ClickHouse,
+    once: Once,
+    public_url: String,
+    /// `None`: what was told has to be looked up first.
+    tracker: Option<Tracker>,
+    /// The mark at the last look; empty: look in any case.
+    mark: String,
+}
+
+impl Incidents {
+    pub(super) fn new(server: ClickHouse, once: Once, public_url: &str) -> Self {
+        Incidents { server, once, public_url: public_url.trim_end_matches('/').to_owned(), tracker: None, mark: String::new() }
+    }
+
+    /// Another process tells from now on.
+    pub(super) fn forget(&mut self) {
+        (self.tracker, self.mark) = (None, String::new());
+    }
+
+    pub(super) fn look(&mut self) -> anyhow::Result<()> {
+        let now_s = Timestamp::now().as_second();
+        let tracker = match &mut self.tracker {
+            Some(tracker) => tracker,
+            None => self.tracker.insert(remembered(&self.once, now_s)?),
+        };
+        let reader = reader(&self.server, &self.once.handle);
+        let mark = mark(&reader)?;
+        if mark == self.mark && !tracker.is_waiting() {
+            return Ok(());
+        }
+        let notices = tracker.look(&read(&reader)?, now_s);
+        // What a notice makes due is seen by another look.
+        self.mark = if notices.is_empty() { mark } else { String::new() };
+        for notice in notices {
+            let name = name(&notice);
+            if !self.once.is_sent(&name)? {
+                let mark = serde_json::to_vec(&notice)?;
+                self.once.send(&name, notice.kafka_key(), mark, || Ok(notice.to_cloudevent(&self.public_url)?))?;
+                tracing::info!(scope = %notice.incident.key.scope, state = notice.state.name(), id = %notice.id(), "incident sent to the topic of alerts");
+            }
+            tracker.note(&notice);
+        }
+        Ok(())
+    }
+}
+
+/// In the order of time, so that old ones can be told by their names.
+fn name(notice: &Notice) -> Name {
+    Name(format!("{FOLDER}/{}-{}", order(notice.incident.key.since), notice.id()))
+}
+
+fn order(since_s: i64) -> String {
+    format!("{since_s:012}")
+}
+
+fn remembered(once: &Once, now_s: i64) -> anyhow::Result<Tracker> {
+    let marks = once.marks(FOLDER, &order(now_s - REMEMBERED_DAYS * 86_400))?;
+    let notices = marks.iter().map(|mark| serde_json::from_slice::<Notice>(mark)).collect::<Result<Vec<_>, _>>();
+    Ok(Tracker::new(notices.with_context(|| format!("{FOLDER} in state.url holds what this program did not write"))?))
+}

@@ -1,0 +1,107 @@
+//! From `POST /api/v1/events` to the topic of events. A producer of its own: what a broker refuses of a stranger must not stop the pipeline's.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use axum::body::Bytes;
+use bumpalo::Bump;
+use console::EventDoor;
+use futures_util::future::{BoxFuture, FutureExt};
+use ingest::codec::{Decoded, Decoder, DecoderOptions};
+use rdkafka::ClientConfig;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::types::RDKafkaErrorCode;
+use runtime::io::Message;
+use schemas::{Reason, Rejection, Timestamp};
+
+use super::MESSAGE_MAX_BYTES;
+use crate::config::Config;
+
+/// What is not acknowledged so long is given up; the producer of the event sends it again. Below the route's patience.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(25);
+/// Between two attempts to find room in the queue.
+const FULL: Duration = Duration::from_millis(10);
+
+/// Judges events as the meter's decoder does, and sends them keyed by their id.
+pub(super) struct KafkaDoor {
+    producer: FutureProducer,
+    topic: String,
+    decoder: Mutex<Decoder>,
+    future: Duration,
+}
+
+impl KafkaDoor {
+    /// A door to the configured topic.
+    ///
+    /// # Errors
+    /// A setting that librdkafka refuses.
+    pub(super) fn new(config: &Config, client: &ClientConfig) -> anyhow::Result<Self> {
+        let mut client = client.clone();
+        client
+            .set("enable.idempotence", "true")
+            .set("partitioner", "murmur2_random")
+            .set("message.max.bytes", MESSAGE_MAX_BYTES.to_string())
+            .set("queue.buffering.max.kbytes", (64 * 1024).to_string())
+            .set("message.timeout.ms", GIVEN_UP_AFTER.as_millis().to_string());
+        Ok(KafkaDoor {
+            producer: client.create().context("CR-3003: no producer for http.accept_events")?,
+            topic: config.kafka.topic(&config.kafka.events_topic),
+            decoder: Mutex::new(Decoder::new(DecoderOptions::default())?),
+            future: config.windows.future,
+        })
+    }
+
+    async fn send_all(&self, events: Vec<(String, Bytes)>) -> Result<(), String> {
+        let deadline = Instant::now() + GIVEN_UP_AFTER;
+        let mut deliveries = Vec::with_capacity(events.len());
+        for (key, event) in &events {
+            deliveries.push(loop {
+                match self.producer.send_result(FutureRecord::to(&self.topic).key(key.as_bytes()).payload(&event[..])) {
+                    Ok(delivery) => break delivery,
+                    Err((error, _)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) && Instant::now() < deadline => {
+                        tokio::time::sleep(FULL).await;
+                    }
+                    Err((error, _)) => return Err(format!("{}: {error}", self.topic)),
+                }
+            });
+        }
+        for delivery in deliveries {
+            match delivery.await {
+                Ok(Ok(_)) => {}
+                Ok(Err((error, _))) => return Err(format!("{}: {error}", self.topic)),
+                Err(_) => return Err("the service is ending".to_owned()),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl EventDoor for KafkaDoor {
+    fn key_of(&self, event: &[u8]) -> Result<String, Rejection> {
+        let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
+        let arena = Bump::new();
+        let message = Message { offset: 0, timestamp: now, key: None, payload: Some(event), headers: &[] };
+        let mut decoder = self.decoder.lock().unwrap_or_else(PoisonError::into_inner);
+        match decoder.decode(&message, &arena) {
+            Decoded::Event(event) => {
+                let future_us = i64::try_from(self.future.as_micros()).unwrap_or(i64::MAX);
+                if event.occurred_at > now.plus(future_us) {
+                    let detail = format!(
+                        "occurred_at is {}, more than {} s after the present {now}: check the producer's clock",
+                        event.occurred_at,
+                        self.future.as_secs()
+                    );
+                    return Err(Rejection::new(Reason::OccurredAtInFuture, detail));
+                }
+                Ok(event.event_id.to_owned())
+            }
+            Decoded::Rejected(rejection) => Err(rejection),
+            Decoded::Waiting(why) => Err(Rejection::new(Reason::UnknownSchema, why)),
+        }
+    }
+
+    fn send(&self, events: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), String>> {
+        self.send_all(events).boxed()
+    }
+}

@@ -91,7 +91,7 @@ pub fn mark(reader: &Reader<'_>) -> Result<String, ReadError> {
 pub fn read(reader: &Reader<'_>) -> Result<Vec<Incident>, ReadError> {
     let sql = format!(
         "SELECT i.scope AS scope, toInt64(toUnixTimestamp(i.since)) AS since, toInt64(toUnixTimestamp(i.started_at)) AS started_at,
-            toInt64(toUnixTimestamp(i.ended_at)) AS ended_at, i.state = 'resolved' AS is_over, i.level = 'critical' AS is_critical,
+            toInt64(toUnixTimestamp(i.ended_at)) AS ended_at, toBool(i.state = 'resolved') AS is_over, toBool(i.level = 'critical') AS is_critical,
             i.rules AS rules, toString(i.actual) AS actual, toString(i.expected) AS expected, toString(i.excess) AS excess, i.factor AS factor,
             arrayMap(c -> CAST((c.1, toString(c.2), toString(c.3), toString(c.4)),
                 'Tuple(scope String, actual String, expected String, excess String)'), i.contributors) AS contributors

@@ -47,7 +47,8 @@ fn events_sent_as_the_readme_says_are_priced_and_counted() {
     site.amend("listen = \"127.0.0.1:0\"", &format!("listen = \"127.0.0.1:{port}\""));
     let _service = site.run("a");
     await_true(Duration::from_secs(60), "it is ready", || {
-        let ready = Command::new("curl").args(["--silent", "--fail", &format!("http://127.0.0.1:{port}/readyz")]).stdout(Stdio::null()).status();
+        let ready =
+            Command::new("curl").args(["--silent", "--fail", &format!("http://127.0.0.1:{port}/readyz")]).stdout(Stdio::null()).status();
         ready.is_ok_and(|status| status.success())
     });
 
@@ -64,10 +65,7 @@ fn events_sent_as_the_readme_says_are_priced_and_counted() {
     run(rust);
     site.await_offsets(3, Duration::from_secs(60));
     let counted = site.query("SELECT source, cost, cost_status, revenue FROM usage_events ORDER BY source");
-    assert_eq!(
-        counted,
-        "checkout-api\t0.0027\tpriced\t0\npython-example\t0.0027\tpriced\t0.02\nrust-example\t0.0027\tpriced\t0.02\n"
-    );
+    assert_eq!(counted, "checkout-api\t0.0027\tpriced\t0\npython-example\t0.0027\tpriced\t0.02\nrust-example\t0.0027\tpriced\t0.02\n");
 
     // What is refused says why, and none of it is sent.
     let (status, problem) = post(port, "application/x-ndjson", &format!("{}\n{}", event("never"), r#"{"event_id":"x","kind":"cost"}"#));

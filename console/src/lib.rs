@@ -94,7 +94,8 @@ pub fn router(options: ConsoleOptions) -> Result<Router, ConsoleError> {
     let business_zone = Zone::named(&options.time_zone).ok_or(ConsoleError::Zone(options.time_zone))?;
     let public_host = public_host(&options.public_url)?;
     let intake = options.intake.map(Intake::new);
-    let console = Arc::new(Console { reader, tables, business_zone, public_host, pipeline: options.pipeline, stream: Stream::new(), intake });
+    let console =
+        Arc::new(Console { reader, tables, business_zone, public_host, pipeline: options.pipeline, stream: Stream::new(), intake });
     let routes = Router::new()
         .route("/", get(page))
         .route("/alerts/{id}", get(page))

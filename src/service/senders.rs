@@ -68,7 +68,8 @@ impl Senders {
             return Ok(None);
         }
         let sending = Sending { monitors: parts.monitors, stop: Arc::clone(&stop), reports, incidents };
-        let thread = std::thread::Builder::new().name("senders".to_owned()).spawn(move || sending.run()).context("no thread for senders")?;
+        let thread =
+            std::thread::Builder::new().name("senders".to_owned()).spawn(move || sending.run()).context("no thread for senders")?;
         Ok(Some(Senders { stop, thread }))
     }
 

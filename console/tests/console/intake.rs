@@ -43,11 +43,9 @@ async fn server(token: &str) -> (Server, Log) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_or_one_on_each_line_is_taken() {
     let (server, log) = server("").await;
-    for (headers, body, accepted) in [
-        (JSON, "{a}\n", 1),
-        ("Content-Type: application/cloudevents+json; charset=UTF-8\r\n", "{b}", 1),
-        (LINES, "{c}\r\n\n {d}\n{e}", 3),
-    ] {
+    for (headers, body, accepted) in
+        [(JSON, "{a}\n", 1), ("Content-Type: application/cloudevents+json; charset=UTF-8\r\n", "{b}", 1), (LINES, "{c}\r\n\n {d}\n{e}", 3)]
+    {
         let (status, answer) = server.post(INTAKE_ROUTE, headers, body).await;
         assert_eq!((status, answer["accepted"].as_u64()), (202, Some(accepted)), "{answer}");
     }

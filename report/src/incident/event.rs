@@ -101,8 +101,13 @@ impl Notice {
     pub fn explanation(&self) -> String {
         let Incident { key, started_at, ended_at, actual, expected, factor, contributors, .. } = &self.incident;
         let hours = (ended_at - started_at) / 3600;
-        let mut text =
-            format!("{} has spent {} USD since {}, where {} were expected", key.scope, actual.short(), instant(key.since), expected.short());
+        let mut text = format!(
+            "{} has spent {} USD since {}, where {} were expected",
+            key.scope,
+            actual.short(),
+            instant(key.since),
+            expected.short()
+        );
         if let Some(factor) = factor {
             let _ = write!(text, " ({factor:.1} times as much)");
         }
@@ -182,12 +187,8 @@ mod tests {
 
     fn notice(state: NoticeState) -> Notice {
         let amount = |text: &str| Amount(text.parse().unwrap());
-        let other = |scope: &str| Contributor {
-            scope: scope.to_owned(),
-            actual: amount("15"),
-            expected: amount("3"),
-            excess: amount("12"),
-        };
+        let other =
+            |scope: &str| Contributor { scope: scope.to_owned(), actual: amount("15"), expected: amount("3"), excess: amount("12") };
         Notice {
             incident: Incident {
                 key: IncidentKey { scope: "feature=code_review".to_owned(), since: 1_795_867_200 },
@@ -209,7 +210,8 @@ mod tests {
 
     #[test]
     fn the_event_says_what_it_cost_who_saw_it_and_what_explains_it() {
-        let event: serde_json::Value = serde_json::from_slice(&notice(NoticeState::Fired).to_cloudevent("https://c.example").unwrap()).unwrap();
+        let event: serde_json::Value =
+            serde_json::from_slice(&notice(NoticeState::Fired).to_cloudevent("https://c.example").unwrap()).unwrap();
         assert_eq!(
             event["data"]["explanation"],
             "feature=code_review has spent 12.34 USD since 2026-11-28T12:00:00Z, where 0.5000 were expected (24.7 times as much); 3 hours so far. \
@@ -217,8 +219,14 @@ mod tests {
         );
         let (data, contributor) = (&event["data"], &event["data"]["contributors"][3]);
         assert_eq!((&event["type"], &event["subject"]), (&INCIDENT_EVENT_TYPE.into(), &"feature=code_review".into()));
-        assert_eq!((&data["actual"], &contributor["scope"], &contributor["excess"]), (&"12.3400000001".into(), &"total".into(), &"12".into()));
-        assert_eq!((&data["level"], &data["state"], &data["permalink"]), (&"critical".into(), &"fired".into(), &"https://c.example/".into()));
+        assert_eq!(
+            (&data["actual"], &contributor["scope"], &contributor["excess"]),
+            (&"12.3400000001".into(), &"total".into(), &"12".into())
+        );
+        assert_eq!(
+            (&data["level"], &data["state"], &data["permalink"]),
+            (&"critical".into(), &"fired".into(), &"https://c.example/".into())
+        );
         let explained_by = Some(IncidentKey { scope: "user_id=u".to_owned(), since: 1_795_867_200 });
         let resolved = Notice { explained_by, ..notice(NoticeState::Resolved) };
         assert!(resolved.explanation().ends_with(" user_id=u explains it: go by that incident."));

@@ -46,7 +46,7 @@ impl Tracker {
             self.seen.insert(incident.key.clone(), (incident.clone(), since));
         }
         for (key, (incident, since)) in before {
-            if !self.told.get(&key).is_some_and(|told| !told.is_over) {
+            if self.told.get(&key).is_none_or(|told| told.is_over) {
                 continue;
             }
             // It was told and is not one of its own any more: a narrower scope explains it by now. That one is told first.
@@ -173,7 +173,7 @@ mod tests {
             let narrow = incident(&["feature=a", "provider=x", "total"], 11, 1);
             let apart = Incident { started_at: 10 * HOUR, ..narrow };
             assert_eq!(
-                settle(&mut tracker, &mut now, &[apart.clone()]),
+                settle(&mut tracker, &mut now, std::slice::from_ref(&apart)),
                 [
                     ("feature=a".to_owned(), NoticeState::Fired, None),
                     ("provider=x".to_owned(), NoticeState::Resolved, Some("feature=a".to_owned()))
@@ -188,7 +188,7 @@ mod tests {
     fn what_is_not_there_for_a_while_is_neither_over_nor_told_twice() {
         let (mut tracker, mut now) = (Tracker::default(), 0);
         let seen = incident(&["feature=a"], 10, 1);
-        assert_eq!(settle(&mut tracker, &mut now, &[seen.clone()]).len(), 1);
+        assert_eq!(settle(&mut tracker, &mut now, std::slice::from_ref(&seen)).len(), 1);
         assert_eq!(settle(&mut tracker, &mut now, &[]), []);
         assert_eq!(settle(&mut tracker, &mut now, &[incident(&["feature=b", "feature=a"], 20, 1)]).len(), 1, "other hours");
         assert_eq!(settle(&mut tracker, &mut now, &[seen]), []);

@@ -4,21 +4,17 @@
 //! so that there are few to look up in, and each identity is written five times at most. Merging drops what no longer counts. Nothing
 //! is ever in memory as a whole but the sealed table and the directories.
 
-use std::fmt;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use object_store::path::Path;
 use object_store::{GetOptions, GetResultPayload, MultipartUpload, ObjectStore, ObjectStoreExt};
-use schemas::identity_run::{
-    Directory, ENTRY_BYTES, Identity, IdentityRun, MAGIC, MAX_ENTRIES, ReadError, ReadRun, RunWriter, position_of,
-};
+use schemas::identity_run::{Directory, ENTRY_BYTES, Identity, IdentityRun, MAGIC, MAX_ENTRIES, RunWriter, position_of};
 use tokio::runtime::Handle;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::patience::Failure;
 use crate::snapshot::RunRef;
+use crate::stored_run::StoredRun;
 
 /// Runs that are merged into one.
 const FAN: usize = 4;
@@ -83,7 +79,7 @@ pub(crate) async fn open(store: &Arc<dyn ObjectStore>, path: Path, run: &RunRef,
     let bytes = store.get_range(&path, range).await.map_err(|error| Failure::new("read", &path, &error))?;
     let directory = Directory::from_bytes(run.entries, &bytes).filter(|_| xxh3_64(&bytes) == run.directory_checksum);
     let Some(directory) = directory else { return Err(Failure::damaged(&path)) };
-    open_known(store, path, Arc::new(directory), handle).await
+    open_known(store, path, run, Arc::new(directory), handle).await
 }
 
 /// Opens a run whose directory is known.
@@ -93,16 +89,17 @@ pub(crate) async fn open(store: &Arc<dyn ObjectStore>, path: Path, run: &RunRef,
 pub(crate) async fn open_known(
     store: &Arc<dyn ObjectStore>,
     path: Path,
+    run: &RunRef,
     directory: Arc<Directory>,
     handle: &Handle,
 ) -> Result<IdentityRun, Failure> {
     let beginning = GetOptions { range: Some((0..MAGIC.len() as u64).into()), ..GetOptions::default() };
     let found = store.get_opts(&path, beginning).await.map_err(|error| Failure::new("read", &path, &error))?;
-    let place = match found.payload {
-        GetResultPayload::File(file, _) => Place::File(file),
-        GetResultPayload::Stream(_) => Place::Bucket(Arc::clone(store), handle.clone()),
+    let entries = match found.payload {
+        GetResultPayload::File(file, _) => StoredRun::File(path, file),
+        GetResultPayload::Stream(_) => StoredRun::in_bucket(store, path, run, handle),
     };
-    Ok(IdentityRun::new(directory, Arc::new(StoredRun { path, place })))
+    Ok(IdentityRun::new(directory, Arc::new(entries)))
 }
 
 /// Merges runs that follow one another, the oldest first, into one of the next level.
@@ -202,45 +199,6 @@ impl<'a> Reader<'a> {
         self.read = upto;
         self.chunk = Identity::all_of(&bytes).collect::<Vec<_>>().into_iter();
         Ok(self.chunk.next())
-    }
-}
-
-/// Where a run's entries lie.
-struct StoredRun {
-    path: Path,
-    place: Place,
-}
-
-enum Place {
-    /// In a directory; the file is open, so that a look-up is one read and no more.
-    File(File),
-    /// In a bucket: a look-up is a request.
-    Bucket(Arc<dyn ObjectStore>, Handle),
-}
-
-impl fmt::Debug for StoredRun {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.path)
-    }
-}
-
-impl ReadRun for StoredRun {
-    fn read(&self, entry: u64) -> Result<[u8; ENTRY_BYTES], ReadError> {
-        let (from, lasting) = (position_of(entry), |text| ReadError { text, is_lasting: true });
-        match &self.place {
-            Place::File(file) => {
-                let mut bytes = [0; ENTRY_BYTES];
-                let read = file.read_exact_at(&mut bytes, from);
-                read.map(|()| bytes).map_err(|error| lasting(format!("cannot read {}: {error}", self.path)))
-            }
-            Place::Bucket(store, handle) => {
-                let bytes = handle.block_on(store.get_range(&self.path, from..from + ENTRY_BYTES as u64)).map_err(|error| {
-                    let failure = Failure::new("read", &self.path, &error);
-                    ReadError { is_lasting: failure.is_lasting, text: failure.text }
-                })?;
-                bytes[..].try_into().map_err(|_| lasting(format!("{} is too short", self.path)))
-            }
-        }
     }
 }
 

@@ -16,6 +16,7 @@ pub mod stage;
 pub mod state_store;
 pub mod status;
 pub mod store;
+mod stored_run;
 
 pub use driver::{Driver, DriverOptions, Step};
 pub use stage::{Effects, Stage, StageError, Taken};

@@ -367,7 +367,7 @@ impl Objects {
 
     async fn opened(&self, run: RunRef, directory: Directory, patience: &Patience<Written>) -> Result<OpenRun, String> {
         let directory = Arc::new(directory);
-        let open = || identity_runs::open_known(&self.store, self.path(&run.name), Arc::clone(&directory), &self.handle);
+        let open = || identity_runs::open_known(&self.store, self.path(&run.name), &run, Arc::clone(&directory), &self.handle);
         let opened = patience.repeat(open).await?;
         Ok((run, opened))
     }

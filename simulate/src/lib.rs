@@ -89,6 +89,10 @@ impl Simulator {
             let differing = left.budgets.iter().find(|(key, text)| quiet.budgets.get(*key) != Some(text));
             return Err(format!("budgets differ from those of a quiet run: {differing:?}"));
         }
+        if left.usage_events != quiet.usage_events {
+            let differing = left.usage_events.iter().find(|(key, text)| quiet.usage_events.get(*key) != Some(text));
+            return Err(format!("rows of events differ from those of a quiet run: {differing:?}"));
+        }
         if left.hours != quiet.hours {
             let differing = left.hours.iter().find(|(key, text)| quiet.hours.get(*key) != Some(text));
             return Err(format!(

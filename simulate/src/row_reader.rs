@@ -146,7 +146,7 @@ impl Bytes<'_> {
         })
     }
 
-    /// A whole column; nothing for a type that the tables which are looked at do not have.
+    /// A whole column; of maps the texts, which nobody asks for.
     fn column(&mut self, kind: &str, rows: usize) -> Column {
         if kind == "String" {
             return Column::Texts((0..rows).map(|_| self.text()).collect());
@@ -155,6 +155,11 @@ impl Bytes<'_> {
             let ends: Vec<u64> = (0..rows).map(|_| u64::from_le_bytes(self.take())).collect();
             let lengths = std::iter::once(0).chain(ends.iter().copied()).zip(&ends).map(|(from, to)| to.saturating_sub(from));
             return Column::Lists(lengths.map(|length| (0..length).map(|_| self.text()).collect()).collect());
+        }
+        if kind == "Map(String, String)" {
+            let ends: Vec<u64> = (0..rows).map(|_| u64::from_le_bytes(self.take())).collect();
+            let pairs = 2 * ends.last().copied().unwrap_or_default();
+            return Column::Texts((0..pairs).map(|_| self.text()).collect());
         }
         if let Some(kind) = kind.strip_prefix("Nullable(").and_then(|kind| kind.strip_suffix(')')) {
             let nulls: Vec<[u8; 1]> = (0..rows).map(|_| self.take()).collect();
@@ -288,6 +293,14 @@ impl BlockReader {
         let key = format!("{} {} since {since}", self.text("rule", row), self.text("scope", row));
         let is_over: u8 = self.number("is_over", row);
         ((key, self.number("hour", row)), format!("{} {amounts:?} {is_over}", self.text("level", row)))
+    }
+
+    /// A row of `usage_event_rows`: partition and offset, everything that money hangs on.
+    pub(crate) fn usage_event(&self, row: usize) -> ((i32, i64), String) {
+        let texts = ["source", "event_id", "adjusts", "price_version", "provider", "model", "user_id"].map(|column| self.text(column, row));
+        let numbers = ["occurred_at", "kind", "uncached_input_tokens", "output_tokens", "amount", "cost", "cost_status", "revenue"];
+        let numbers = numbers.map(|column| self.nullable(column, row));
+        ((self.number("partition", row), self.number("offset", row)), format!("{texts:?} {numbers:?}"))
     }
 
     /// A row of `shard_accounts`.

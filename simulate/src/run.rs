@@ -30,6 +30,8 @@ pub struct Left {
     pub budgets: BTreeMap<(String, String, u32), String>,
     /// Rows of rhythms, projections and anomalies by what they are about and their hour.
     pub hours: BTreeMap<(String, u32), String>,
+    /// Rows of counted events by partition and offset.
+    pub usage_events: BTreeMap<(i32, i64), String>,
     /// Partition, offset and reason of every dead letter.
     pub dead_letters: BTreeSet<(i32, i64, String)>,
 }
@@ -301,6 +303,7 @@ impl Run<'_> {
             alerts: world.alerts.iter().map(alert_of).collect(),
             budgets: world.tables.budgets().into_iter().map(|(key, text)| (key.clone(), text.to_owned())).collect(),
             hours: world.tables.hours().clone(),
+            usage_events: world.tables.usage_events().clone(),
             dead_letters: world.dead_letters.iter().map(letter_of).collect(),
         };
         let wanted: BTreeSet<_> = expected
@@ -316,6 +319,10 @@ impl Run<'_> {
             (left.alerts.iter().map(|(id, ..)| id.as_str()).collect(), world.tables.alerts().keys().map(String::as_str).collect());
         if sent != written {
             return Err(format!("{} alerts on the topic, {} in the table", sent.len(), written.len()));
+        }
+        let (rows, counted) = (left.usage_events.len(), world.tables.counted());
+        if rows as u64 != counted {
+            return Err(format!("{counted} events are counted, and {rows} have a row"));
         }
         Ok(left)
     }

@@ -19,6 +19,8 @@ pub(crate) struct Tables {
     /// By scope and hour.
     hours: BTreeMap<(String, u32), String>,
     accounts: BTreeMap<(String, i32, i32), AccountsRow>,
+    /// By partition and offset.
+    usage_events: BTreeMap<(i32, i64), String>,
     /// Events counted in the finest rows of `total`.
     events: i128,
 }
@@ -27,9 +29,6 @@ impl Tables {
     /// Inserts the first `rows` rows of a batch. Returns what is wrong with them.
     pub(crate) fn insert(&mut self, batch: &RowBatch, rows: u32) -> Vec<Violation> {
         let mut wrong = Vec::new();
-        if batch.table == Table::UsageEvents {
-            return wrong;
-        }
         let block = BlockReader::new(&batch.bytes);
         if !block.is_whole || block.rows != batch.rows as usize {
             wrong.push((Invariant::RowsAreWhole, format!("{:?}: {} rows, the block says {}", batch.table, batch.rows, block.rows)));
@@ -43,7 +42,7 @@ impl Tables {
                 Table::Anomalies => self.insert_hour(block.anomaly(row)),
                 Table::Alerts => self.insert_alert(block.alert(row)),
                 Table::Accounts => self.insert_accounts(block.accounts(row)),
-                Table::UsageEvents => None,
+                Table::UsageEvents => self.insert_usage_event(block.usage_event(row)),
             };
             wrong.extend(found);
         }
@@ -87,13 +86,18 @@ impl Tables {
         (*held != text).then(|| (Invariant::RevisionNamesOneValue, format!("hour {key:?}: {held} and {text}")))
     }
 
+    fn insert_usage_event(&mut self, (key, text): ((i32, i64), String)) -> Option<Violation> {
+        let held = self.usage_events.entry(key).or_insert_with(|| text.clone());
+        (*held != text).then(|| (Invariant::RevisionNamesOneValue, format!("event {key:?}: {held} and {text}")))
+    }
+
     fn insert_accounts(&mut self, row: AccountsRow) -> Option<Violation> {
         let key = (row.topic.clone(), row.partition, row.shard);
         if self.accounts.get(&key).is_none_or(|held| row.revision > held.revision) {
             self.accounts.insert(key, row);
         }
-        let counted: i128 = self.reached().values().map(|row| i128::from(row.outcomes[0])).sum();
-        let ahead = counted > self.events;
+        let counted = self.counted();
+        let ahead = i128::from(counted) > self.events;
         ahead.then(|| (Invariant::AccountsFollowRows, format!("accounts show {counted} counted events, the rows {}", self.events)))
     }
 
@@ -115,6 +119,16 @@ impl Tables {
     /// All rows of rhythms and projections, by what they are about and their hour.
     pub(crate) fn hours(&self) -> &BTreeMap<(String, u32), String> {
         &self.hours
+    }
+
+    /// The rows of counted events, by partition and offset.
+    pub(crate) fn usage_events(&self) -> &BTreeMap<(i32, i64), String> {
+        &self.usage_events
+    }
+
+    /// Counted events, as the accounts say.
+    pub(crate) fn counted(&self) -> u64 {
+        self.reached().values().map(|row| row.outcomes[0]).sum()
     }
 
     /// All budget rows without their revisions.

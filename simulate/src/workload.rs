@@ -194,7 +194,7 @@ impl Factories {
             pricer,
             decoder: Decoder::new(DecoderOptions::default())?,
             shards: SHARDS as i32,
-            usage_events: false,
+            usage_events: true,
             // So few that runs are made and merged, and most look-ups go through them.
             recent_identities: 4,
             figures: SpendFigures::new(4),

@@ -19,6 +19,9 @@ use super::producing::send;
 use super::{ConfigArg, start_logging};
 use crate::service::connect;
 
+/// Registering our schema is asked for once: a registry that has just started may take so long.
+const REGISTERED_WITHIN: Duration = Duration::from_secs(30);
+
 /// Arguments of `generate`.
 #[derive(clap::Args)]
 pub(super) struct GenerateArgs {
@@ -111,7 +114,10 @@ pub(super) fn run(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
     let schema_id = match connect::registry_options(&config) {
         _ if formats.avro_confluent == 0 => 1,
         None => bail!("CR-4101: Avro in Confluent framing needs registry.url; or choose --formats avro-single"),
-        Some(options) => RegistryClient::new(&options)?.register(&format!("{topic}-value"), EVENT_SCHEMA)?,
+        Some(mut options) => {
+            options.timeout = options.timeout.max(REGISTERED_WITHIN);
+            RegistryClient::new(&options)?.register(&format!("{topic}-value"), EVENT_SCHEMA)?
+        }
     };
     let seed = args.seed.unwrap_or_else(|| u64::from(jiff::Timestamp::now().subsec_nanosecond().unsigned_abs()));
     let generator = Generator::new(options(args, seed, formats, schema_id)?)?;

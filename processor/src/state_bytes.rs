@@ -55,6 +55,12 @@ impl<'a> Parts<'a> {
         elements.min(self.0.len() / LEAST_MEASURES_BYTES)
     }
 
+    /// A number of 32 bits.
+    #[inline]
+    pub(crate) fn number(&mut self) -> postcard::Result<u32> {
+        u32::try_from(self.unsigned()?).map_err(|_| postcard::Error::DeserializeBadVarint)
+    }
+
     #[inline]
     pub(crate) fn unsigned(&mut self) -> postcard::Result<u64> {
         match self.short() {

@@ -72,13 +72,14 @@ fn cpu_seconds() -> f64 {
     text.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
 }
 
-/// Saves a state, forgets it, and says how long it takes until `restore` has it again.
-fn measure(
+/// Saves a state, forgets it, and says how long it takes until `restore` has it again; `cells` counts what is in it.
+fn measure<S>(
     name: &str,
     directory: &std::path::Path,
     handle: &Handle,
     (body, segment): (Vec<u8>, Option<Segment>),
-    restore: impl FnOnce(&Loaded) -> usize,
+    restore: impl FnOnce(&Loaded) -> S,
+    cells: impl FnOnce(&S) -> usize,
 ) {
     let bytes = body.len() + segment.as_ref().map_or(0, |segment| segment.bytes.len());
     let mut writer = store(directory, name, handle);
@@ -94,8 +95,9 @@ fn measure(
     let loaded = store(directory, name, handle).load().unwrap().newest.unwrap();
     let read = begun.elapsed().as_secs_f64();
     let begun = cpu_seconds();
-    let cells = restore(&loaded);
+    let state = restore(&loaded);
     let restored = cpu_seconds() - begun;
+    let cells = cells(&state);
     let per_gb = (read + restored) / (bytes as f64 / 1e9);
     println!(
         "{name:<8} {cells:>10} cells {:>8.1} MB: read {read:>6.2} s (clock), restored {restored:>6.2} s (processor), {per_gb:>5.2} s/GB",
@@ -153,16 +155,14 @@ fn main() {
     println!("{users} users in {QUARTER_HOURS} quarter hours, 6 grouping sets, {} identities", meter.identities());
     let state = (meter.snapshot().unwrap(), Some(meter.take_segment()));
     drop(meter);
-    measure("meter", directory.path(), runtime.handle(), state, |loaded| {
+    let restore = |loaded: &Loaded| {
         let mut meter = Meter::restore(&loaded.body, rules(), place.clone(), Pricer::without_prices()).unwrap();
-        for segment in &loaded.segments {
-            meter.restore_segment(segment);
-        }
-        meter.cells()
-    });
+        loaded.segments.iter().for_each(|segment| meter.restore_segment(segment));
+        meter
+    };
+    measure("meter", directory.path(), runtime.handle(), state, restore, Meter::cells);
     let state = (monitor.snapshot().unwrap(), None);
     drop(monitor);
-    measure("monitor", directory.path(), runtime.handle(), state, |loaded| {
-        Monitor::restore(&loaded.body, monitor_rules()).unwrap().gauges().cells
-    });
+    let restore = |loaded: &Loaded| Monitor::restore(&loaded.body, monitor_rules()).unwrap();
+    measure("monitor", directory.path(), runtime.handle(), state, restore, |monitor| monitor.gauges().cells);
 }

@@ -71,6 +71,11 @@ impl BucketTable {
         index
     }
 
+    /// Makes room for so many more cells.
+    pub(super) fn reserve(&mut self, cells: usize) {
+        self.cells.reserve_exact(cells);
+    }
+
     /// Adds the cell of a snapshot, whose value was sent.
     pub(super) fn restore(&mut self, series: SeriesId, set: usize, version: i64, measures: &Measures) {
         let narrow = Cell::of_measures(series, version, measures, self.bucket);

@@ -24,6 +24,9 @@ struct Slots {
     used: usize,
 }
 
+/// Entries of a segment whose places are fetched at the same time.
+const RESTORED_TOGETHER: usize = 64;
+
 /// Entries fetched ahead: two cache lines at most.
 const PROBED: usize = 3;
 
@@ -69,7 +72,15 @@ impl Slots {
     fn retain(&mut self, keep: impl Fn(&Identity) -> bool) {
         let kept = self.slots.iter().filter(|entry| entry.low != 0 && keep(entry)).count();
         if kept < self.used {
-            self.rebuild((kept * 4 / 3 + 1).next_power_of_two().max(16), keep);
+            self.rebuild(size_for(kept), keep);
+        }
+    }
+
+    /// Makes room for so many more.
+    fn reserve(&mut self, more: usize) {
+        let size = size_for(self.used + more);
+        if size > self.slots.len() {
+            self.rebuild(size, |_| true);
         }
     }
 
@@ -86,6 +97,11 @@ impl Slots {
             self.used += 1;
         }
     }
+}
+
+/// Slots of a table that is at most three quarters full with so many entries.
+fn size_for(entries: usize) -> usize {
+    (entries * 4 / 3 + 1).next_power_of_two().max(16)
 }
 
 /// All identities in memory.
@@ -105,6 +121,26 @@ impl Table {
     #[inline]
     fn find(&self, low: u64, high: u64) -> Option<&Identity> {
         self.shards[shard(high)].find(low, high)
+    }
+
+    /// Adds what finding the place of an entry needs.
+    #[inline]
+    fn prefetch(&self, low: u64, high: u64, into: &mut Prefetches) {
+        let slots = &self.shards[shard(high)].slots;
+        let at = low as usize & slots.len().wrapping_sub(1);
+        // The probe seldom goes further than this.
+        if let Some(entries) = slots.get(at..at + PROBED).and_then(<[Identity]>::first_chunk::<PROBED>) {
+            into.add(entries);
+        }
+    }
+
+    /// Makes room for these entries.
+    fn reserve(&mut self, entries: impl Iterator<Item = Identity>) {
+        let mut counts = [0; SHARDS];
+        entries.for_each(|entry| counts[shard(entry.high)] += 1);
+        for (slots, count) in self.shards.iter_mut().zip(counts).filter(|(_, count)| *count > 0) {
+            slots.reserve(count);
+        }
     }
 
     fn put(&mut self, entry: Identity) {
@@ -252,12 +288,7 @@ impl Dedup {
     #[inline]
     pub(super) fn prefetch(&self, fingerprint: u128, into: &mut Prefetches) {
         let (low, high) = halves(fingerprint);
-        let slots = &self.recent.shards[shard(high)].slots;
-        let at = low as usize & slots.len().wrapping_sub(1);
-        // The probe seldom goes further than this.
-        if let Some(entries) = slots.get(at..at + PROBED).and_then(<[Identity]>::first_chunk::<PROBED>) {
-            into.add(entries);
-        }
+        self.recent.prefetch(low, high, into);
         for run in &self.runs {
             into.add(run.directory().start_of(high));
         }
@@ -336,8 +367,12 @@ impl Dedup {
 
     /// Puts a segment's entries back, in the order in which they were written.
     pub(super) fn restore(&mut self, segment: &[u8]) {
-        for entry in Identity::all_of(segment) {
-            self.recent.put(entry);
+        self.recent.reserve(Identity::all_of(segment));
+        let mut ahead = Prefetches::default();
+        for group in segment.chunks(RESTORED_TOGETHER * ENTRY_BYTES) {
+            Identity::all_of(group).for_each(|entry| self.recent.prefetch(entry.low, entry.high, &mut ahead));
+            ahead.begin();
+            Identity::all_of(group).for_each(|entry| self.recent.put(entry));
         }
     }
 }

@@ -173,6 +173,14 @@ impl SeriesIndex {
         }
     }
 
+    /// Adds what finding the numbers of these values needs.
+    #[inline]
+    pub(super) fn prefetch_values(&self, set: usize, values: &[&str], into: &mut Prefetches) {
+        for (dimension, value) in self.sets[set].set.key.iter().zip(values) {
+            self.texts[*dimension as usize].prefetch(value, into);
+        }
+    }
+
     /// The series of `set` with these values, given as text.
     pub(super) fn of_texts<'v>(&mut self, set: usize, texts: impl Iterator<Item = &'v str>) -> SeriesId {
         let mut values = [NONE; MAX_KEY];

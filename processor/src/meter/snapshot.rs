@@ -2,17 +2,22 @@
 
 use std::borrow::Cow;
 
+use schemas::grouping::MAX_KEY;
 use schemas::identity_run::{IdentityRun, Segment};
 use schemas::{Accounts, Bucket, Measures, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::bucket_table::BucketTable;
 use super::{Meter, MeterPlace, MeterRules};
+use crate::prefetch::Prefetches;
 use crate::pricing::Pricer;
-use crate::state_bytes::{LazySeq, state_bytes};
+use crate::state_bytes::{LazySeq, Parts, state_bytes};
 
 /// First byte of the state.
 pub const SNAPSHOT_VERSION: u8 = 1;
+
+/// Cells that are looked up together, so that what that needs is fetched at the same time.
+const RESTORED_TOGETHER: usize = 32;
 
 /// Why bytes are no state of a meter under these rules.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +50,7 @@ pub enum SnapshotError {
     },
 }
 
-/// A state, written from borrowed parts without a copy of the cells, and read into owned ones.
+/// A state, written from borrowed parts and read part by part, without a copy of the cells: with `()` for a sequence, what stands before it.
 #[derive(Serialize, Deserialize)]
 struct State<'a, T> {
     topic: Cow<'a, str>,
@@ -68,15 +73,27 @@ struct TableState<C> {
 
 #[derive(Serialize, Deserialize)]
 struct CellState<'a, V> {
-    #[serde(borrow)]
-    set: Cow<'a, str>,
+    set: &'a str,
     values: V,
     version: i64,
     measures: Measures,
 }
 
-type ReadTable<'a> = TableState<Vec<CellState<'a, Vec<&'a str>>>>;
-type ReadState<'a> = State<'a, Vec<ReadTable<'a>>>;
+/// A [`CellState`] as it is read.
+struct ReadCell<'a> {
+    set: usize,
+    values: [&'a str; MAX_KEY],
+    /// How many values it has.
+    count: usize,
+    version: i64,
+    measures: Measures,
+}
+
+impl<'a> ReadCell<'a> {
+    fn values(&self) -> &[&'a str] {
+        &self.values[..self.count]
+    }
+}
 
 impl Meter {
     /// The state, for a snapshot at `accounts().next_offset`. To be called right after a flush whose blocks were taken:
@@ -94,7 +111,7 @@ impl Meter {
                 events: table.events,
                 cells: LazySeq(move || {
                     table.cells().map(move |(cell, measures)| CellState {
-                        set: index.set_name(cell.series).into(),
+                        set: index.set_name(cell.series),
                         values: LazySeq(move || index.values(cell.series)),
                         version: cell.version,
                         measures,
@@ -130,11 +147,12 @@ impl Meter {
     /// # Errors
     /// [`SnapshotError`]
     pub fn restore(bytes: &[u8], rules: MeterRules, place: MeterPlace, pricer: Pricer) -> Result<Self, SnapshotError> {
-        let state: ReadState<'_> = match bytes.split_first() {
-            Some((&SNAPSHOT_VERSION, rest)) => postcard::from_bytes(rest).map_err(malformed)?,
+        let mut parts = match bytes.split_first() {
+            Some((&SNAPSHOT_VERSION, rest)) => Parts(rest),
             Some((version, _)) => return Err(SnapshotError::Version(*version)),
             None => return Err(SnapshotError::Malformed("it is empty".to_owned())),
         };
+        let state: State<'_, ()> = parts.take().map_err(malformed)?;
         if (&*state.topic, state.partition) != (place.topic.as_str(), place.partition) {
             let found = format!("{}/{}", state.topic, state.partition);
             return Err(SnapshotError::Foreign { found, wanted: format!("{}/{}", place.topic, place.partition) });
@@ -146,23 +164,51 @@ impl Meter {
         meter.accounts = state.accounts;
         meter.watermark = state.watermark;
         meter.closed_before = state.closed_before;
-        for table in state.tables {
-            meter.restore_table(table);
-        }
+        meter.restore_tables(&mut parts).map_err(malformed)?;
         Ok(meter)
     }
 
-    fn restore_table(&mut self, state: ReadTable<'_>) {
-        let mut table = BucketTable::new(state.bucket, state.generation, state.seal_at, self.rules.sets.len());
-        table.events = state.events;
-        for cell in state.cells {
-            if let Some(set) = self.index.set_named(&cell.set) {
-                let series = self.index.of_texts(set, cell.values.into_iter());
-                table.restore(series, set, cell.version, &cell.measures);
-                self.cells += 1;
+    fn restore_tables(&mut self, parts: &mut Parts<'_>) -> postcard::Result<()> {
+        let (mut group, mut ahead) = (Vec::new(), Prefetches::default());
+        for _ in 0..parts.length()? {
+            let state: TableState<()> = parts.take()?;
+            let mut table = BucketTable::new(state.bucket, state.generation, state.seal_at, self.rules.sets.len());
+            table.events = state.events;
+            let cells = parts.length()?;
+            table.reserve(parts.room(cells));
+            for read in 1..=cells {
+                if let Some(cell) = self.read_cell(parts)? {
+                    self.index.prefetch_values(cell.set, cell.values(), &mut ahead);
+                    group.push(cell);
+                }
+                if group.len() == RESTORED_TOGETHER || read == cells {
+                    ahead.begin();
+                    self.cells += group.len();
+                    for cell in group.drain(..) {
+                        let series = self.index.of_texts(cell.set, cell.values().iter().copied());
+                        table.restore(series, cell.set, cell.version, &cell.measures);
+                    }
+                }
+            }
+            self.tables.push(table);
+        }
+        Ok(())
+    }
+
+    /// `None`: of a set that the rules no longer have, or have with another key.
+    #[inline]
+    fn read_cell<'b>(&self, parts: &mut Parts<'b>) -> postcard::Result<Option<ReadCell<'b>>> {
+        let set = self.index.set_named(parts.take()?);
+        let (mut values, count) = ([""; MAX_KEY], parts.length()?);
+        for nth in 0..count {
+            let value = parts.take()?;
+            if let Some(place) = values.get_mut(nth) {
+                *place = value;
             }
         }
-        self.tables.push(table);
+        let (version, measures) = (parts.signed()?, parts.measures()?);
+        let set = set.filter(|set| self.rules.sets[*set].key.len() == count);
+        Ok(set.map(|set| ReadCell { set, values, count, version, measures }))
     }
 
     /// Puts the identities of a segment back.
@@ -180,6 +226,8 @@ mod tests {
     use schemas::{Dimension, GroupingSet};
 
     use super::*;
+
+    type WholeTable<'a> = TableState<Vec<CellState<'a, Vec<&'a str>>>>;
 
     /// What is written lazily is what `State` would be.
     #[test]
@@ -199,7 +247,7 @@ mod tests {
             meter.tables.push(table);
         }
         let bytes = meter.snapshot().unwrap();
-        let state: ReadState = postcard::from_bytes(&bytes[1..]).unwrap();
+        let state: State<'_, Vec<WholeTable<'_>>> = postcard::from_bytes(&bytes[1..]).unwrap();
         assert_eq!(postcard::to_stdvec(&state).unwrap(), bytes[1..]);
         assert_eq!(state.tables.iter().map(|table| table.cells.len()).collect::<Vec<_>>(), [0, 1, 2]);
         assert_eq!(state.tables[2].cells[1].values, ["openai", "u"]);

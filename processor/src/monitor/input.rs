@@ -90,6 +90,7 @@ impl CellTable {
     }
 
     /// Adds the cell of a series that has none yet.
+    #[inline]
     pub(super) fn add(&mut self, cell: HeldCell) {
         self.index.set(cell.series, self.cells.len() as u32);
         self.cells.push(cell);

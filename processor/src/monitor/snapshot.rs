@@ -8,7 +8,6 @@ use schemas::budget::{Budget, BudgetWindow};
 use schemas::calendar::Window;
 use schemas::rollup::Granularity;
 use schemas::{Accounts, Bucket, GroupingSet, Measures, Money, Timestamp};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::input::{CellTable, HeldCell, Input};
@@ -21,7 +20,7 @@ use super::standing::{Standing, carried_over};
 use super::watch::{AnomalyState, LAST_HOUR, PaceState, WatchState};
 use super::windows::{Row, WindowTable, window_of};
 use super::{Monitor, MonitorRules};
-use crate::state_bytes::{LazySeq, state_bytes};
+use crate::state_bytes::{LazySeq, Parts, state_bytes};
 
 /// First byte of the state.
 pub const SNAPSHOT_VERSION: u8 = 5;
@@ -49,35 +48,58 @@ pub enum SnapshotError {
     Failed,
 }
 
-/// A state, written from borrowed parts without a copy of cells, rows and scopes, and read into owned ones.
-#[derive(Serialize, Deserialize)]
-pub(super) struct State<'a, S, I, W, P, D, A> {
-    pub(super) shard: i32,
-    pub(super) position: i64,
-    pub(super) closed: Timestamp,
-    pub(super) frontier: Timestamp,
-    pub(super) sets: Cow<'a, [GroupingSet]>,
-    pub(super) series: S,
-    pub(super) inputs: I,
-    pub(super) windows: W,
+/// A state, written from borrowed parts without a copy of cells, rows and scopes. It is read part by part: [`Head`], inputs, windows, [`Tail`].
+#[derive(Serialize)]
+struct State<'a, S, I, W, P, D> {
+    shard: i32,
+    position: i64,
+    closed: Timestamp,
+    frontier: Timestamp,
+    sets: &'a [GroupingSet],
+    series: S,
+    inputs: I,
+    windows: W,
     /// Window and row, by their position in here.
-    pub(super) dirty_rows: Vec<(u32, u32)>,
-    pub(super) budgets: Cow<'a, [Budget]>,
-    pub(super) periods: P,
+    dirty_rows: Vec<(u32, u32)>,
+    budgets: &'a [Budget],
+    periods: P,
     /// Period and scope, by their position in here.
+    dirty_scopes: Vec<(u32, u32)>,
+    due: D,
+    alerts: &'a [Alert],
+}
+
+/// What stands before the inputs.
+#[derive(Deserialize)]
+struct Head<'a> {
+    shard: i32,
+    position: i64,
+    closed: Timestamp,
+    frontier: Timestamp,
+    sets: Vec<GroupingSet>,
+    #[serde(borrow)]
+    series: Vec<SeriesState<Vec<&'a str>>>,
+}
+
+/// What stands behind the windows.
+#[derive(Deserialize)]
+pub(super) struct Tail<P, A> {
+    pub(super) dirty_rows: Vec<(u32, u32)>,
+    pub(super) budgets: Vec<Budget>,
+    pub(super) periods: Vec<P>,
     pub(super) dirty_scopes: Vec<(u32, u32)>,
-    pub(super) due: D,
-    pub(super) alerts: A,
+    pub(super) due: Vec<DueState<'static>>,
+    pub(super) alerts: Vec<A>,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct SeriesState<'a> {
+struct SeriesState<V> {
     set: u16,
-    values: Cow<'a, [Box<str>]>,
+    values: V,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct InputState<'a, T> {
+struct InputState<'a, T> {
     topic: Cow<'a, str>,
     partition: i32,
     inputs: i32,
@@ -91,29 +113,29 @@ pub(super) struct InputState<'a, T> {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct CellTableState<C> {
+struct CellTableState<C> {
     bucket: Bucket,
     generation: i64,
     cells: C,
 }
 
-#[derive(Serialize, Deserialize)]
-pub(super) struct CellState {
+#[derive(Serialize)]
+struct CellState {
     series: u32,
     version: i64,
     measures: Measures,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct WindowState<R> {
+struct WindowState<R> {
     granularity: Granularity,
     window: Window,
     departed: bool,
     rows: R,
 }
 
-#[derive(Serialize, Deserialize)]
-pub(super) struct RowState {
+#[derive(Serialize)]
+struct RowState {
     series: u32,
     generation: i64,
     revision: i64,
@@ -151,12 +173,22 @@ pub(super) struct DueState<'a> {
     sums: Cow<'a, Sums>,
 }
 
-pub(super) type ReadSeries = SeriesState<'static>;
-pub(super) type ReadInput = InputState<'static, Vec<CellTableState<Vec<CellState>>>>;
-pub(super) type ReadWindow = WindowState<Vec<RowState>>;
+/// A period as it is read.
 pub(super) type ReadPeriod = PeriodState<Vec<ScopeState<'static>>>;
-pub(super) type ReadState =
-    State<'static, Vec<ReadSeries>, Vec<ReadInput>, Vec<ReadWindow>, Vec<ReadPeriod>, Vec<DueState<'static>>, Vec<Alert>>;
+
+/// Where a window's rows are now.
+struct Restored {
+    slot: u32,
+    /// Positions of the rows that were left out, ascending.
+    gone: Vec<u32>,
+}
+
+impl Restored {
+    /// The position of the row that the snapshot had there.
+    fn now(&self, at: u32) -> Option<u32> {
+        self.gone.binary_search(&at).err().map(|before| at - before as u32)
+    }
+}
 
 /// Numbers series by their first appearance.
 #[derive(Default)]
@@ -215,12 +247,12 @@ impl Monitor {
             position: self.position,
             closed: self.closed,
             frontier: self.frontier,
-            sets: (&self.rules.sets).into(),
-            series: LazySeq(|| numbering.seen.iter().map(|id| SeriesState { set: series.set_of(*id), values: series.values(*id).into() })),
+            sets: &self.rules.sets,
+            series: LazySeq(|| numbering.seen.iter().map(|id| SeriesState { set: series.set_of(*id), values: series.values(*id) })),
             inputs: LazySeq(|| self.inputs.iter().map(|input| input_state(input, numbering))),
             windows: LazySeq(|| windows.iter().map(|table| window_state(table, numbering))),
             dirty_rows: renumbered(&self.windows.dirty, &window_slots),
-            budgets: (&self.rules.budgets).into(),
+            budgets: &self.rules.budgets,
             periods: LazySeq(|| periods.iter().map(|period| period_state(period, numbering))),
             dirty_scopes: renumbered(&self.ledger.dirty, &period_slots),
             due: LazySeq(|| due.clone()),
@@ -242,26 +274,37 @@ impl Monitor {
     /// # Errors
     /// [`SnapshotError`]
     pub fn restore(bytes: &[u8], rules: MonitorRules) -> Result<Self, SnapshotError> {
-        let (state, watch, paces, rolling, anomalies) = read(bytes)?;
+        let (version, mut parts) = match bytes.split_first() {
+            Some((version, rest)) if (snapshot_v1::VERSION..=SNAPSHOT_VERSION).contains(version) => (*version, Parts(rest)),
+            Some((version, _)) => return Err(SnapshotError::Version(*version)),
+            None => return Err(malformed("empty")),
+        };
+        let head: Head<'_> = parts.take().map_err(malformed)?;
+        let mut monitor = Monitor::new(rules, head.shard);
+        (monitor.position, monitor.closed, monitor.frontier) = (head.position, head.closed, head.frontier);
+        let series = monitor.restore_series(&head);
+        for _ in 0..parts.length().map_err(malformed)? {
+            let input = monitor.restore_input(&mut parts, &series)?;
+            monitor.inputs.push(input);
+        }
+        let windows = monitor.restore_windows(&mut parts, &series)?;
+        let tail = if version == snapshot_v1::VERSION { snapshot_v1::tail(&mut parts)? } else { parts.take().map_err(malformed)? };
+        let (watch, paces, rolling, anomalies) = of_later_versions(version, &mut parts).map_err(malformed)?;
+        if !parts.0.is_empty() {
+            return Err(malformed(format!("{} bytes too many", parts.0.len())));
+        }
         if !watch.is_sound() || !paces.is_sound() || !anomalies.is_sound() || rolling.hours().any(|hour| hour > LAST_HOUR) {
             return Err(malformed("an hour beyond all events"));
         }
-        let mut monitor = Monitor::new(rules, state.shard);
-        (monitor.position, monitor.closed, monitor.frontier) = (state.position, state.closed, state.frontier);
-        let series = monitor.restore_series(&state);
-        for input in state.inputs {
-            let input = monitor.restore_input(input, &series)?;
-            monitor.inputs.push(input);
-        }
-        monitor.restore_windows(state.windows, &state.dirty_rows, &series)?;
-        let budgets = monitor.restore_budgets(&state.budgets);
-        monitor.restore_periods(state.periods, &state.dirty_scopes, (&state.budgets, &budgets), &state.series)?;
-        for due in state.due {
+        monitor.restore_dirty_rows(&tail.dirty_rows, &windows)?;
+        let budgets = monitor.restore_budgets(&tail.budgets);
+        monitor.restore_periods(tail.periods, &tail.dirty_scopes, (&tail.budgets, &budgets), &head.series)?;
+        for due in tail.due {
             if let Some(budget) = budgets.get(due.budget as usize).copied().flatten() {
                 monitor.ledger.due.insert((due.bucket, due.period_end, budget, due.scope), due.sums.into_owned());
             }
         }
-        monitor.ledger.alerts = state.alerts;
+        monitor.ledger.alerts = tail.alerts;
         monitor
             .watch
             .restore((watch, paces, anomalies), &monitor.rules, &mut monitor.series)
@@ -277,67 +320,75 @@ impl Monitor {
     }
 
     /// The numbers of the snapshot's series; `None` for those of sets that are gone.
-    fn restore_series(&mut self, state: &ReadState) -> Vec<Option<SeriesId>> {
+    fn restore_series(&mut self, head: &Head<'_>) -> Vec<Option<SeriesId>> {
         let same = |old: &GroupingSet| {
             let is_it = |set: &GroupingSet| set.name == old.name && set.key == old.key && set.filter == old.filter;
             self.rules.sets.iter().position(is_it)
         };
-        let sets: Vec<Option<usize>> = state.sets.iter().map(same).collect();
-        let restored = state.series.iter().map(|series| {
+        let sets: Vec<Option<usize>> = head.sets.iter().map(same).collect();
+        let restored = head.series.iter().map(|series| {
             let set = sets.get(series.set as usize).copied().flatten()?;
             Some(self.series.intern(set as u16, &series.values))
         });
         restored.collect()
     }
 
-    fn restore_input(&mut self, state: ReadInput, series: &[Option<SeriesId>]) -> Result<Input, SnapshotError> {
+    fn restore_input(&mut self, parts: &mut Parts<'_>, series: &[Option<SeriesId>]) -> Result<Input, SnapshotError> {
+        let state: InputState<'_, ()> = parts.take().map_err(malformed)?;
         let mut input = Input::new(&state.topic, state.partition);
         (input.inputs, input.shards, input.known_through) = (state.inputs, state.shards, state.known_through);
         (input.closed_before, input.accounts) = (state.closed_before, state.accounts);
         (input.revision, input.dirty) = (state.revision, state.dirty);
-        for table_state in state.tables {
+        for _ in 0..parts.length().map_err(malformed)? {
+            let state: CellTableState<()> = parts.take().map_err(malformed)?;
             let mut table = CellTable::default();
-            for cell in table_state.cells {
+            let cells = parts.length().map_err(malformed)?;
+            table.cells.reserve_exact(parts.room(cells));
+            for _ in 0..cells {
+                let cell = read_cell(parts).map_err(malformed)?;
                 let Some(series) = found(series, cell.series)? else { continue };
                 self.series.hold(series);
                 self.cells += 1;
-                table.add(HeldCell { series, version: cell.version, measures: cell.measures });
+                table.add(HeldCell { series, ..cell });
             }
-            input.tables.insert((table_state.bucket, table_state.generation), table);
+            input.tables.insert((state.bucket, state.generation), table);
         }
         Ok(input)
     }
 
-    fn restore_windows(
-        &mut self,
-        windows: Vec<ReadWindow>,
-        dirty: &[(u32, u32)],
-        series: &[Option<SeriesId>],
-    ) -> Result<(), SnapshotError> {
-        // Where each of the snapshot's rows that wait to be written is now.
-        let mut places: HashMap<(u32, u32), (u32, u32)> = HashMap::new();
-        let is_dirty = each_once(dirty)?;
-        for (number, state) in windows.into_iter().enumerate() {
-            let window = state.window;
-            let is_now = window_of(&self.rules.calendar, state.granularity, Bucket::of(window.start)) == window;
-            let mut table = WindowTable::new(state.granularity, window);
-            table.departed = state.departed || !is_now;
-            let mut kept = Vec::new();
-            for (at, row) in state.rows.into_iter().enumerate() {
-                let place = (number as u32, at as u32);
-                let Some(series) = found(series, row.series)? else { continue };
-                let dirty = is_dirty.contains(&place);
+    fn restore_windows(&mut self, parts: &mut Parts<'_>, series: &[Option<SeriesId>]) -> Result<Vec<Restored>, SnapshotError> {
+        let mut windows = Vec::new();
+        for _ in 0..parts.length().map_err(malformed)? {
+            let WindowState { granularity, window, departed, rows: () } = parts.take().map_err(malformed)?;
+            let is_now = window_of(&self.rules.calendar, granularity, Bucket::of(window.start)) == window;
+            let mut table = WindowTable::new(granularity, window);
+            table.departed = departed || !is_now;
+            let rows = parts.length().map_err(malformed)?;
+            table.rows.reserve_exact(parts.room(rows));
+            let mut gone = Vec::new();
+            for at in 0..rows {
+                let row = read_row(parts).map_err(malformed)?;
+                let Some(series) = found(series, row.series)? else {
+                    gone.push(at as u32);
+                    continue;
+                };
                 self.series.hold(series);
-                let (generation, revision, measures) = (row.generation, row.revision, row.measures);
-                let now = table.add(Row { series, dirty, generation, revision, measures });
-                if dirty {
-                    kept.push((place, now));
-                }
+                table.add(Row { series, ..row });
             }
-            let slot = self.windows.adopt(table);
-            places.extend(kept.into_iter().map(|(place, at)| (place, (slot, at))));
+            windows.push(Restored { slot: self.windows.adopt(table), gone });
         }
-        self.windows.dirty = dirty.iter().filter_map(|place| places.get(place).copied()).collect();
+        Ok(windows)
+    }
+
+    /// Rows that wait to be written.
+    fn restore_dirty_rows(&mut self, dirty: &[(u32, u32)], windows: &[Restored]) -> Result<(), SnapshotError> {
+        each_once(dirty)?;
+        for (number, at) in dirty {
+            let Some(window) = windows.get(*number as usize) else { continue };
+            if let Some(at) = window.now(*at) {
+                self.windows.mark_dirty(window.slot, at);
+            }
+        }
         Ok(())
     }
 
@@ -357,7 +408,7 @@ impl Monitor {
         periods: Vec<ReadPeriod>,
         dirty: &[(u32, u32)],
         (old, now): (&[Budget], &[Option<u16>]),
-        series: &[ReadSeries],
+        series: &[SeriesState<Vec<&str>>],
     ) -> Result<(), SnapshotError> {
         let mut slots = Vec::with_capacity(periods.len());
         let is_dirty = each_once(dirty)?;
@@ -443,26 +494,34 @@ impl Monitor {
     }
 }
 
-/// What was not known to an older version is empty.
-type Read = (ReadState, WatchState<'static>, PaceState<'static>, RollingState, AnomalyState<'static>);
+/// What versions after the first have added; empty in a state that was written before.
+type OfLaterVersions = (WatchState<'static>, PaceState<'static>, RollingState, AnomalyState<'static>);
 
-fn read(bytes: &[u8]) -> Result<Read, SnapshotError> {
-    let (watch, paces, rolling, anomalies) = Default::default();
-    Ok(match bytes.split_first() {
-        Some((&SNAPSHOT_VERSION, rest)) => whole(rest)?,
-        Some((&UNEXPLAINED_VERSION, rest)) => {
-            let (state, watch, paces, rolling) = whole(rest)?;
-            (state, watch, paces, rolling, anomalies)
-        }
-        Some((&UNPROJECTED_VERSION, rest)) => {
-            let (state, watch) = whole(rest)?;
-            (state, watch, paces, rolling, anomalies)
-        }
-        Some((&UNWATCHED_VERSION, rest)) => (whole(rest)?, watch, paces, rolling, anomalies),
-        Some((&snapshot_v1::VERSION, rest)) => (snapshot_v1::read(rest)?, watch, paces, rolling, anomalies),
-        Some((version, _)) => return Err(SnapshotError::Version(*version)),
-        None => return Err(malformed("empty")),
-    })
+fn of_later_versions(version: u8, parts: &mut Parts<'_>) -> postcard::Result<OfLaterVersions> {
+    let (mut watch, mut paces, mut rolling, mut anomalies) = OfLaterVersions::default();
+    if version > UNWATCHED_VERSION {
+        watch = parts.take()?;
+    }
+    if version > UNPROJECTED_VERSION {
+        (paces, rolling) = parts.take()?;
+    }
+    if version > UNEXPLAINED_VERSION {
+        anomalies = parts.take()?;
+    }
+    Ok((watch, paces, rolling, anomalies))
+}
+
+/// A [`CellState`], with the number that its series has in the snapshot.
+#[inline]
+fn read_cell(parts: &mut Parts<'_>) -> postcard::Result<HeldCell> {
+    Ok(HeldCell { series: parts.number()?, version: parts.signed()?, measures: parts.measures()? })
+}
+
+/// A [`RowState`], with the number that its series has in the snapshot.
+#[inline]
+fn read_row(parts: &mut Parts<'_>) -> postcard::Result<Row> {
+    let (series, generation, revision) = (parts.number()?, parts.signed()?, parts.signed()?);
+    Ok(Row { series, dirty: false, generation, revision, measures: parts.measures()? })
 }
 
 fn input_state<'a>(input: &'a Input, numbering: &'a Numbering) -> InputState<'a, impl Serialize + 'a> {
@@ -533,14 +592,6 @@ fn each_once(dirty: &[(u32, u32)]) -> Result<HashSet<(u32, u32)>, SnapshotError>
 /// The series of that number; `Ok(None)`: its set is gone.
 fn found(series: &[Option<SeriesId>], number: u32) -> Result<Option<SeriesId>, SnapshotError> {
     series.get(number as usize).copied().ok_or_else(|| malformed(format!("series {number} of {}", series.len())))
-}
-
-/// A state and nothing behind it.
-pub(super) fn whole<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SnapshotError> {
-    match postcard::take_from_bytes(bytes).map_err(malformed)? {
-        (state, []) => Ok(state),
-        (_, rest) => Err(malformed(format!("{} bytes too many", rest.len()))),
-    }
 }
 
 pub(super) fn malformed(reason: impl ToString) -> SnapshotError {

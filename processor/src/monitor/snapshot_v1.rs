@@ -7,17 +7,13 @@ use schemas::budget::Budget;
 use schemas::{Currency, Money, Timestamp};
 use serde::Deserialize;
 
-use super::snapshot::{
-    DueState, PeriodState, ReadInput, ReadPeriod, ReadSeries, ReadState, ReadWindow, ScopeState, SnapshotError, State, malformed, whole,
-};
+use super::snapshot::{PeriodState, ReadPeriod, ScopeState, SnapshotError, Tail, malformed};
 use super::spend::Sums;
 use super::standing::Standing;
+use crate::state_bytes::Parts;
 
 /// First byte of the state.
 pub(super) const VERSION: u8 = 1;
-
-type StateV1 =
-    State<'static, Vec<ReadSeries>, Vec<ReadInput>, Vec<ReadWindow>, Vec<PeriodState<Vec<ScopeV1>>>, Vec<DueState<'static>>, Vec<AlertV1>>;
 
 #[derive(Deserialize)]
 struct ScopeV1 {
@@ -53,19 +49,11 @@ struct AlertV1 {
     permalink: Option<String>,
 }
 
-/// The state behind the version's byte.
-pub(super) fn read(bytes: &[u8]) -> Result<ReadState, SnapshotError> {
-    let old: StateV1 = whole(bytes)?;
+/// What stands behind the windows.
+pub(super) fn tail(parts: &mut Parts<'_>) -> Result<Tail<ReadPeriod, Alert>, SnapshotError> {
+    let old: Tail<PeriodState<Vec<ScopeV1>>, AlertV1> = parts.take().map_err(malformed)?;
     let periods = old.periods.into_iter().map(|period| of_period(period, &old.budgets)).collect::<Result<_, _>>()?;
-    Ok(State {
-        shard: old.shard,
-        position: old.position,
-        closed: old.closed,
-        frontier: old.frontier,
-        sets: old.sets,
-        series: old.series,
-        inputs: old.inputs,
-        windows: old.windows,
+    Ok(Tail {
         dirty_rows: old.dirty_rows,
         budgets: old.budgets,
         periods,

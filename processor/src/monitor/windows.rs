@@ -49,6 +49,7 @@ impl WindowTable {
     }
 
     /// Adds the row of a series that has none yet.
+    #[inline]
     pub(super) fn add(&mut self, row: Row) -> u32 {
         let at = self.rows.len() as u32;
         self.dirty_rows += u32::from(row.dirty);
@@ -137,6 +138,16 @@ impl Windows {
             self.by_end.insert(key, slot);
         }
         slot
+    }
+
+    /// The row of a snapshot waits to be written. To be called once for each, in the order in which they became dirty.
+    pub(super) fn mark_dirty(&mut self, slot: u32, at: u32) {
+        let Some(table) = self.tables.get_mut(slot) else { return };
+        if let Some(row) = table.rows.get_mut(at as usize) {
+            row.dirty = true;
+            table.dirty_rows += 1;
+            self.dirty.push((slot, at));
+        }
     }
 
     /// Windows that end in `(before, closed]` become final: each row is written once more.

@@ -215,3 +215,15 @@ fn a_set_that_is_gone_takes_its_cells_and_rows_with_it() {
     bench.send(&Head::last(3), &[Cell { generation: 3, ..user("ada", bucket(), 4, spent(money("1"), at(T))) }]);
     assert_eq!(bench.monitor.gauges().rows, 8);
 }
+
+#[test]
+fn rows_that_wait_to_be_written_are_found_behind_rows_that_are_gone() {
+    let mut bench = busy("");
+    let mut fewer = rules("");
+    fewer.sets.retain(|set| set.name == "user");
+    let monitor = Monitor::restore(&bench.monitor.snapshot().unwrap(), fewer).unwrap();
+    let mut again = Bench { monitor, tables: bench.tables.clone(), offset: bench.offset };
+    again.flush();
+    bench.flush();
+    assert_eq!(again.tables.rows, bench.tables.rows);
+}

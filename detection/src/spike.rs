@@ -14,6 +14,7 @@ mod detector;
 mod episode;
 mod forecast;
 mod gate;
+mod hours;
 mod moments;
 mod packed;
 mod rarity;
@@ -46,7 +47,7 @@ pub enum View {
     Range,
     /// Difference to the value a day before.
     Yesterday,
-    /// The last steps are larger or smaller than usual.
+    /// The last steps are larger or smaller than usual. Only for [`Measure::Metric`].
     Volatility,
     /// Many small surprises close together.
     Burstiness,
@@ -54,6 +55,8 @@ pub enum View {
     Drift,
     /// This value after the last one: seldom seen in this order. Only for [`Measure::Spend`].
     Transition,
+    /// Ratio to the largest value of this hour of day, which is slowly forgotten. Only for [`Measure::Spend`].
+    Hour,
 }
 
 impl View {
@@ -67,10 +70,11 @@ impl View {
             View::Burstiness => "burstiness",
             View::Drift => "drift",
             View::Transition => "transition",
+            View::Hour => "hour",
         }
     }
 }
 
 /// All views, in the order of [`Verdict::views`].
-pub const VIEWS: [View; 7] =
-    [View::Season, View::Range, View::Yesterday, View::Volatility, View::Burstiness, View::Drift, View::Transition];
+pub const VIEWS: [View; 8] =
+    [View::Season, View::Range, View::Yesterday, View::Volatility, View::Burstiness, View::Drift, View::Transition, View::Hour];

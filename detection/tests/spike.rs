@@ -96,6 +96,58 @@ fn a_restored_detector_goes_on_with_the_same_bits() {
     assert_eq!(kept, restored);
 }
 
+/// Written after `after(100)` by the program before the view of the hour (commit 9d83cca): `Measure::Spend`, postcard.
+const BEFORE_HOURS: &[u8] = include_bytes!("spike_states/before_hours.bin");
+
+#[test]
+fn a_state_from_before_the_view_of_the_hour_goes_on_and_learns_it() {
+    let mut former: SpikeDetector = postcard::from_bytes(BEFORE_HOURS).unwrap();
+    assert_eq!(postcard::to_allocvec(&former).unwrap(), BEFORE_HOURS, "untouched it is written as it was");
+    assert_eq!((former.points(), former.expected(100 * HOUR_S)), (100, after(100).expected(100 * HOUR_S)));
+    assert!(former.threshold(100 * HOUR_S).is_some());
+    for hour in 100..200 {
+        former.observe(hour * HOUR_S, office(hour));
+    }
+    let restored: SpikeDetector = postcard::from_bytes(&postcard::to_allocvec(&former).unwrap()).unwrap();
+    assert_eq!(restored, former);
+    let night = restored.views(219 * HOUR_S, 40.0);
+    assert!(night[7] > 1.0, "{night:?}");
+}
+
+#[test]
+fn as_much_at_night_as_by_day_is_a_spike() {
+    let mut detector = after(243);
+    let found = verdicts(&mut detector, 243, &[10.0]);
+    assert_eq!(found[0].standing, Standing::Spike, "{found:?}");
+    let mut by_day = after(251);
+    assert_eq!(verdicts(&mut by_day, 251, &[10.0])[0].standing, Standing::Quiet);
+}
+
+/// A metric of this many calm points: 10 with noise.
+fn calm(points: i64) -> SpikeDetector {
+    let mut detector = SpikeDetector::new(300, Measure::Metric);
+    (0..points).for_each(|point| {
+        detector.observe(point * 300, noisy(point));
+    });
+    detector
+}
+
+fn noisy(point: i64) -> f64 {
+    10.0 + (point * 7_919 % 101) as f64 / 101.0
+}
+
+#[test]
+fn an_outlier_of_a_metric_moves_what_is_expected_no_more_than_five_spreads_do() {
+    let moved = |outlier: f64| {
+        let mut detector = calm(2_000);
+        let before = detector.expected(2_000 * 300);
+        detector.observe(2_000 * 300, outlier);
+        (detector.expected(2_000 * 300) - before).abs()
+    };
+    let by_much = moved(1_000.0);
+    assert!(by_much > 0.0 && by_much < 0.1, "{by_much}; 0.5 if the whole of it were learnt");
+}
+
 #[test]
 fn the_state_of_a_series_is_small() {
     let dense = postcard::to_allocvec(&after(5_000)).unwrap().len();

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::arithmetic::ln;
 use super::episode::{Episode, Standing};
-use super::forecast::Forecast;
+use super::forecast::{DAY_S, Forecast};
+use super::hours::Hours;
 use super::moments::{Mean, rate};
 use super::rarity::{Prior, Rarity};
-use super::setting::Setting;
+use super::setting::{Setting, WARM_UP};
 use super::transitions::Transitions;
 use super::{Measure, VIEWS};
 
@@ -33,10 +34,11 @@ const OWN_CAP: f64 = 9.0;
 const SPREAD_POINTS: u64 = 6;
 /// Point at which the volatility's mean starts.
 const VOLATILITY_FROM: u64 = 3;
-/// Scales of the statistics for the prior: standard deviations, ranges, natural logarithms, sums of evidence.
+/// Scales of the statistics for the prior: standard deviations, ranges, logarithms of sizes of steps and of ratios, sums of evidence.
 const DEVIATION: f64 = 1.0;
 const RANGE: f64 = 0.1;
 const LOGARITHM: f64 = 2.0;
+const RATIO: f64 = 1.0;
 const EVIDENCE: f64 = 2.0;
 /// Halvings of the interval in which a threshold is sought: to 0.1 % of it.
 const HALVINGS: u32 = 10;
@@ -46,7 +48,7 @@ const DOUBLINGS: u32 = 24;
 /// Watches one series. Clone or serialize it to keep its state; equal points give equal states.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SpikeDetector {
-    measure: Measure,
+    kind: Kind,
     points: u64,
     forecast: Forecast,
     /// The value one day before, by point of the day.
@@ -77,6 +79,19 @@ pub struct SpikeDetector {
     own_past: Rarity,
     transitions: Transitions,
     episode: Episode,
+}
+
+/// The measure, and what is kept for it alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Kind {
+    /// As in states of before there was more to keep; the next point makes it one of the others.
+    FormerSpend,
+    /// The same.
+    FormerMetric,
+    /// See [`Measure::Spend`].
+    Spend { hours: Box<Hours> },
+    /// See [`Measure::Metric`].
+    Metric { lately: Mean },
 }
 
 /// What is found of a point.
@@ -117,8 +132,10 @@ struct Look {
     class: u8,
     rareness: Option<f64>,
     views: [f64; VIEWS.len()],
-    /// Weighted sum of the views.
-    sum: f64,
+    /// Logarithm of the ratio to the largest of the hour of day; `None` before there was one.
+    hour: Option<f64>,
+    /// Mean weighted sum of the views of the last points.
+    lately: f64,
     surprise: f64,
     /// Mean rarity of the three views that see a drop.
     fall: f64,
@@ -130,7 +147,7 @@ impl SpikeDetector {
         let step_s = step_s.max(1);
         let day = (86_400 + step_s / 2) / step_s;
         SpikeDetector {
-            measure,
+            kind: Kind::new(measure, step_s),
             points: 0,
             forecast: Forecast::new(step_s),
             yesterday: vec![0.0; day.max(1) as usize],
@@ -164,11 +181,12 @@ impl SpikeDetector {
     /// Judges the next point, then learns it. `at_s`: seconds since 1970 of its start, in the time zone whose days it follows. A value that is no number is taken for
     /// the expected one.
     pub fn observe(&mut self, at_s: i64, value: f64) -> Verdict {
-        let setting = Setting::of(self.measure);
+        let setting = Setting::of(self.kind.measure());
         let value = if value.is_finite() { value } else { self.expected(at_s) };
         if self.points == 0 {
             self.start(value);
         }
+        self.kind.renew(self.yesterday.len());
         let look = self.look(at_s, value);
         self.learn(at_s, value, &look);
         let fatigue = self.episode.fatigue(setting);
@@ -192,7 +210,7 @@ impl SpikeDetector {
         if self.is_learning() {
             return None;
         }
-        let setting = Setting::of(self.measure);
+        let setting = Setting::of(self.kind.measure());
         let bar = self.episode.bar(setting);
         let is_spike = |value: f64| self.look(at_s, value).surprise >= bar;
         let expected = self.expected(at_s);
@@ -226,7 +244,7 @@ impl SpikeDetector {
 
     /// Is there too little to judge by?
     pub fn is_learning(&self) -> bool {
-        self.points < Setting::of(self.measure).learning
+        self.points < Setting::of(self.kind.measure()).learning
     }
 
     /// Points learnt.
@@ -242,19 +260,19 @@ impl SpikeDetector {
 
     /// All statistics and views of a value, without learning it.
     fn look(&self, at_s: i64, value: f64) -> Look {
-        let setting = Setting::of(self.measure);
+        let setting = Setting::of(self.kind.measure());
         let seen = self.points as f64 + 1.0;
         let has_spread = self.points >= SPREAD_POINTS;
         let expected = self.forecast.at(at_s);
         let residual = value - expected;
         let step = value - self.last;
         let softening = SOFTENING * self.usual.with(value.abs(), rate(seen, USUAL_MEMORY)) + 1e-9;
-        let log_ratio = match self.measure {
+        let log_ratio = match self.kind.measure() {
             Measure::Spend => ln((value.max(0.0) + softening) / (expected.max(0.0) + softening)),
             Measure::Metric => 0.0,
         };
         let in_spreads = |distance: f64, square: Mean, least: f64| if has_spread { distance / (square.get().sqrt() + least) } else { 0.0 };
-        let season = match self.measure {
+        let season = match self.kind.measure() {
             Measure::Spend => in_spreads(log_ratio, self.ratio_square, 0.02),
             Measure::Metric => in_spreads(residual, self.residual_square, 1e-9),
         };
@@ -282,18 +300,26 @@ impl SpikeDetector {
         let of_step = evidence(&self.step_past, first_step, DEVIATION);
         let point = counts(season, of_season) + counts(first_step, of_step);
         let burst = self.burst.with(point, rate(seen, BURST_MEMORY));
+        let hour = self.kind.hours().and_then(|hours| {
+            let largest = hours.largest(at_s)?;
+            let ratio = ln((value.max(0.0) + softening) / (largest.max(0.0) + softening));
+            Some((ratio, evidence(&hours.past, ratio, RATIO)))
+        });
+        let of_volatility = if setting.weights[3] > 0.0 { evidence(&self.volatility_past, volatility, LOGARITHM) } else { 0.0 };
         let views = [
             counts(season, of_season),
             counts(range, evidence(&self.range_past, range, RANGE)),
             counts(yesterday, of_yesterday),
-            counts(season.min(volatility), evidence(&self.volatility_past, volatility, LOGARITHM)),
+            of_volatility,
             evidence(&self.burst_past, burst, EVIDENCE),
             counts(drift, of_drift),
             rareness.map_or(0.0, |rareness| self.transition_past.evidence(rareness, Prior::WarmUp(60))),
+            hour.map_or(0.0, |(hour, evidence)| counts(hour, evidence)),
         ]
         .map(|evidence| evidence.min(VIEW_CAP));
         let sum: f64 = views.iter().zip(setting.weights).map(|(evidence, weight)| evidence * weight).sum();
-        let own = if setting.own_weight > 0.0 { evidence(&self.own_past, sum, EVIDENCE).min(OWN_CAP) } else { 0.0 };
+        let lately = self.kind.lately().with(sum, rate(seen, setting.own_memory));
+        let own = if setting.own_weight > 0.0 { evidence(&self.own_past, lately, EVIDENCE).min(OWN_CAP) } else { 0.0 };
         let surprise = (sum + setting.own_weight * own) / (setting.weights.iter().sum::<f64>() + setting.own_weight);
         let falls = [(season, of_season), (yesterday, of_yesterday), (drift, of_drift)];
         let fall = falls.into_iter().map(|(statistic, evidence)| if statistic < 0.0 { evidence.min(VIEW_CAP) / 3.0 } else { 0.0 }).sum();
@@ -314,15 +340,16 @@ impl SpikeDetector {
             burst,
             class,
             rareness,
+            hour: hour.map(|(hour, _)| hour),
             views,
-            sum,
+            lately,
             surprise,
             fall,
         }
     }
 
     fn learn(&mut self, at_s: i64, value: f64, look: &Look) {
-        let setting = Setting::of(self.measure);
+        let setting = Setting::of(self.kind.measure());
         let seen = self.points as f64 + 1.0;
         let share = rate(seen, SPREAD_MEMORY);
         let level_share = rate(seen, LEVEL_MEMORY);
@@ -347,28 +374,78 @@ impl SpikeDetector {
         self.smallest = self.smallest.min(value);
         self.last = value;
         self.burst = Mean::of(look.burst);
-        self.forecast.learn(at_s, value, level_share, share);
+        let taught = match setting.winsor {
+            Some(spreads) if self.points >= u64::from(WARM_UP) => {
+                let most = spreads * self.residual_square.get().sqrt();
+                value.max(look.expected - most).min(look.expected + most)
+            }
+            _ => value,
+        };
+        self.forecast.learn(at_s, taught, level_share, share);
+        match &mut self.kind {
+            Kind::Spend { hours } => {
+                hours.learn(at_s, value);
+                if let Some(hour) = look.hour {
+                    hours.past.learn(hour);
+                }
+            }
+            Kind::Metric { lately } => *lately = Mean::of(look.lately),
+            Kind::FormerSpend | Kind::FormerMetric => {}
+        }
 
         self.season_past.learn(look.season);
         self.range_past.learn(look.range);
         self.yesterday_past.learn(look.yesterday);
-        self.volatility_past.learn(look.volatility);
         self.step_past.learn(look.first_step);
         self.burst_past.learn(look.burst);
         self.drift_past.learn(look.drift);
         if let Some(rareness) = look.rareness {
             self.transition_past.learn(rareness);
         }
+        if setting.weights[3] > 0.0 {
+            self.volatility_past.learn(look.volatility);
+        }
         if setting.weights[6] > 0.0 {
             self.transitions.learn(look.class);
         }
         if setting.own_weight > 0.0 {
-            self.own_past.learn(look.sum);
+            self.own_past.learn(look.lately);
         }
         self.points += 1;
     }
 
     fn point_of_day(&self) -> usize {
         (self.points % self.yesterday.len() as u64) as usize
+    }
+}
+
+impl Kind {
+    fn new(measure: Measure, step_s: u32) -> Self {
+        match measure {
+            Measure::Spend => Kind::Spend { hours: Box::new(Hours::new(step_s)) },
+            Measure::Metric => Kind::Metric { lately: Mean::default() },
+        }
+    }
+
+    fn measure(&self) -> Measure {
+        match self {
+            Kind::FormerSpend | Kind::Spend { .. } => Measure::Spend,
+            Kind::FormerMetric | Kind::Metric { .. } => Measure::Metric,
+        }
+    }
+
+    /// Begins to keep what a former state lacks. `points_of_day`: a step is that part of a day.
+    fn renew(&mut self, points_of_day: usize) {
+        if matches!(self, Kind::FormerSpend | Kind::FormerMetric) {
+            *self = Kind::new(self.measure(), (DAY_S / points_of_day as i64) as u32);
+        }
+    }
+
+    fn hours(&self) -> Option<&Hours> {
+        if let Kind::Spend { hours } = self { Some(hours) } else { None }
+    }
+
+    fn lately(&self) -> Mean {
+        if let Kind::Metric { lately } = self { *lately } else { Mean::default() }
     }
 }

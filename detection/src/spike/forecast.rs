@@ -4,13 +4,18 @@ use serde::{Deserialize, Serialize};
 
 use super::moments::{Mean, rate};
 
-const DAY_S: i64 = 86_400;
+pub(super) const DAY_S: i64 = 86_400;
 /// Least seconds of a cell.
 const CELL_S: i64 = 3_600;
 /// Memory of a cell, in visits of it (a visit may be several points).
-const CELL_MEMORY: f64 = 15.0;
+const CELL_MEMORY: f64 = 8.0;
 /// Error of a cell not yet visited, as a multiple of the level's: worse than the level, so that a cell has to earn its place.
 const UNVISITED: f64 = 1.5;
+
+/// Seconds of a cell: an hour, or a step if that is longer.
+pub(super) fn cell_s(step_s: u32) -> i64 {
+    i64::from(step_s).clamp(CELL_S, DAY_S)
+}
 
 /// State of the three forecasts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,7 +64,7 @@ impl Cells {
 impl Forecast {
     /// For a point every `step_s` seconds.
     pub(super) fn new(step_s: u32) -> Self {
-        let cell_s = i64::from(step_s).clamp(CELL_S, DAY_S);
+        let cell_s = cell_s(step_s);
         let cells = (DAY_S / cell_s) as usize;
         let cell_memory = CELL_MEMORY * (cell_s as f64 / f64::from(step_s)).max(1.0);
         Forecast {

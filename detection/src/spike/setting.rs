@@ -6,17 +6,21 @@ use super::rarity::Prior;
 /// Points of spend that the prior stands for: eight days of hours.
 const PRIOR_POINTS: f64 = 200.0;
 /// Points before a metric's histograms speak.
-const WARM_UP: u32 = 250;
+pub(super) const WARM_UP: u32 = 250;
 
 /// One measure's numbers.
 #[derive(Debug)]
 pub(super) struct Setting {
     /// Of the views, in the order of `VIEWS`.
-    pub(super) weights: [f64; 7],
-    /// Of the surprise's own rarity in the surprise.
+    pub(super) weights: [f64; 8],
+    /// Of the rarity of the last points' mean sum of views in the surprise, and the memory of that mean, in points.
     pub(super) own_weight: f64,
-    /// Points of an episode.
+    pub(super) own_memory: f64,
+    /// Forecasts learn a value as at most so many spreads from the expected, once there are ranks to judge it by; `None`: as it is.
+    pub(super) winsor: Option<f64>,
+    /// Points of an episode without a new high, and points in which what was told fades to 37 %.
     pub(super) hold: u32,
+    pub(super) fade: f64,
     /// Points before anything is judged.
     pub(super) learning: u64,
     /// Surprise of a spike.
@@ -31,9 +35,12 @@ pub(super) struct Setting {
 /// Usually hours apart, and histories are short (weeks), so every view starts from a prior. Volatility does not count: it sees drops as well, and cost recall of every kind.
 /// The bar gives one alert per series and week on real spend (`make score-spend`).
 static SPEND: Setting = Setting {
-    weights: [1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0],
+    weights: [1.0, 1.0, 0.5, 0.0, 1.0, 1.0, 1.5, 2.0],
     own_weight: 0.0,
+    own_memory: 1.0,
+    winsor: None,
     hold: 12,
+    fade: f64::INFINITY,
     learning: 24,
     bar: 0.82,
     tiring: 0.82,
@@ -43,9 +50,12 @@ static SPEND: Setting = Setting {
 
 /// Usually minutes apart, histories are long: ranks speak for themselves.
 static METRIC: Setting = Setting {
-    weights: [1.0, 1.0, 1.5, 1.0, 1.0, 1.0, 0.0],
+    weights: [1.0, 1.0, 1.5, 1.0, 1.0, 1.0, 0.0, 0.0],
     own_weight: 0.5,
-    hold: 60,
+    own_memory: 20.0,
+    winsor: Some(5.0),
+    hold: 300,
+    fade: 300.0,
     learning: 60,
     bar: 1.8,
     tiring: 1.55,

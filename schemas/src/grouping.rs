@@ -28,6 +28,11 @@ pub const OTHER: &str = "__other__";
 pub const DEFAULT_MAX_SERIES: u32 = 200_000;
 
 impl GroupingSet {
+    /// Do both count the same under the same name? The limit may differ.
+    pub fn is_same(&self, other: &GroupingSet) -> bool {
+        (&self.name, &self.key, &self.filter) == (&other.name, &other.key, &other.filter)
+    }
+
     /// A set over all events.
     pub fn new(name: &str, key: &[Dimension]) -> Self {
         GroupingSet { name: name.to_owned(), key: key.to_vec(), filter: Vec::new(), max_series: DEFAULT_MAX_SERIES }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use schemas::grouping::MAX_KEY;
 use schemas::identity_run::{IdentityRun, Segment};
-use schemas::{Accounts, Bucket, Measures, Timestamp};
+use schemas::{Accounts, Bucket, GroupingSet, Measures, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::bucket_table::BucketTable;
@@ -14,7 +14,9 @@ use crate::pricing::Pricer;
 use crate::state_bytes::{LazySeq, Parts, state_bytes};
 
 /// First byte of the state.
-pub const SNAPSHOT_VERSION: u8 = 1;
+pub const SNAPSHOT_VERSION: u8 = 2;
+/// The same without the grouping sets: cells are of the set that has their name, if its key is as long as theirs.
+const NAMED_SETS_VERSION: u8 = 1;
 
 /// Cells that are looked up together, so that what that needs is fetched at the same time.
 const RESTORED_TOGETHER: usize = 32;
@@ -24,7 +26,7 @@ const RESTORED_TOGETHER: usize = 32;
 pub enum SnapshotError {
     /// Written by a newer program.
     #[error(
-        "meter state has format version {0}, this program reads version {SNAPSHOT_VERSION}: run the version that wrote it, or a newer one"
+        "meter state has format version {0}, this program reads versions 1 to {SNAPSHOT_VERSION}: run the version that wrote it, or a newer one"
     )]
     Version(u8),
     /// Not the state of a meter.
@@ -51,6 +53,7 @@ pub enum SnapshotError {
 }
 
 /// A state, written from borrowed parts and read part by part, without a copy of the cells: with `()` for a sequence, what stands before it.
+/// In front of the tables are the grouping sets.
 #[derive(Serialize, Deserialize)]
 struct State<'a, T> {
     topic: Cow<'a, str>,
@@ -126,7 +129,7 @@ impl Meter {
             accounts: self.accounts,
             watermark: self.watermark,
             closed_before: self.closed_before,
-            tables: LazySeq(tables),
+            tables: (&self.rules.sets, LazySeq(tables)),
         };
         state_bytes(SNAPSHOT_VERSION, &state).map_err(malformed)
     }
@@ -142,13 +145,13 @@ impl Meter {
     }
 
     /// A meter in the state of a snapshot; its segments' identities still have to be restored. Cells of sets that the rules
-    /// no longer have are forgotten.
+    /// no longer have, or have with another key or filter, are forgotten.
     ///
     /// # Errors
     /// [`SnapshotError`]
     pub fn restore(bytes: &[u8], rules: MeterRules, place: MeterPlace, pricer: Pricer) -> Result<Self, SnapshotError> {
-        let mut parts = match bytes.split_first() {
-            Some((&SNAPSHOT_VERSION, rest)) => Parts(rest),
+        let (version, mut parts) = match bytes.split_first() {
+            Some((version, rest)) if (NAMED_SETS_VERSION..=SNAPSHOT_VERSION).contains(version) => (*version, Parts(rest)),
             Some((version, _)) => return Err(SnapshotError::Version(*version)),
             None => return Err(SnapshotError::Malformed("it is empty".to_owned())),
         };
@@ -164,11 +167,14 @@ impl Meter {
         meter.accounts = state.accounts;
         meter.watermark = state.watermark;
         meter.closed_before = state.closed_before;
-        meter.restore_tables(&mut parts).map_err(malformed)?;
+        meter.restore_tables(version, &mut parts).map_err(malformed)?;
         Ok(meter)
     }
 
-    fn restore_tables(&mut self, parts: &mut Parts<'_>) -> postcard::Result<()> {
+    fn restore_tables(&mut self, version: u8, parts: &mut Parts<'_>) -> postcard::Result<()> {
+        let sets: Option<Vec<GroupingSet>> = if version > NAMED_SETS_VERSION { Some(parts.take()?) } else { None };
+        let is_same = |set: &GroupingSet| sets.as_ref().is_none_or(|sets| sets.iter().any(|old| old.is_same(set)));
+        let are_the_same: Vec<bool> = self.rules.sets.iter().map(is_same).collect();
         let (mut group, mut ahead) = (Vec::new(), Prefetches::default());
         for _ in 0..parts.length()? {
             let state: TableState<()> = parts.take()?;
@@ -177,7 +183,7 @@ impl Meter {
             let cells = parts.length()?;
             table.reserve(parts.room(cells));
             for read in 1..=cells {
-                if let Some(cell) = self.read_cell(parts)? {
+                if let Some(cell) = self.read_cell(&are_the_same, parts)? {
                     self.index.prefetch_values(cell.set, cell.values(), &mut ahead);
                     group.push(cell);
                 }
@@ -195,9 +201,9 @@ impl Meter {
         Ok(())
     }
 
-    /// `None`: of a set that the rules no longer have, or have with another key.
+    /// `None`: of a set that the rules no longer have, or that is not the same.
     #[inline]
-    fn read_cell<'b>(&self, parts: &mut Parts<'b>) -> postcard::Result<Option<ReadCell<'b>>> {
+    fn read_cell<'b>(&self, are_the_same: &[bool], parts: &mut Parts<'b>) -> postcard::Result<Option<ReadCell<'b>>> {
         let set = self.index.set_named(parts.take()?);
         let (mut values, count) = ([""; MAX_KEY], parts.length()?);
         for nth in 0..count {
@@ -207,7 +213,7 @@ impl Meter {
             }
         }
         let (version, measures) = (parts.signed()?, parts.measures()?);
-        let set = set.filter(|set| self.rules.sets[*set].key.len() == count);
+        let set = set.filter(|set| are_the_same[*set] && self.rules.sets[*set].key.len() == count);
         Ok(set.map(|set| ReadCell { set, values, count, version, measures }))
     }
 
@@ -223,7 +229,7 @@ fn malformed(error: postcard::Error) -> SnapshotError {
 
 #[cfg(test)]
 mod tests {
-    use schemas::{Dimension, GroupingSet};
+    use schemas::Dimension;
 
     use super::*;
 
@@ -247,9 +253,11 @@ mod tests {
             meter.tables.push(table);
         }
         let bytes = meter.snapshot().unwrap();
-        let state: State<'_, Vec<WholeTable<'_>>> = postcard::from_bytes(&bytes[1..]).unwrap();
+        let state: State<'_, (Vec<GroupingSet>, Vec<WholeTable<'_>>)> = postcard::from_bytes(&bytes[1..]).unwrap();
         assert_eq!(postcard::to_stdvec(&state).unwrap(), bytes[1..]);
-        assert_eq!(state.tables.iter().map(|table| table.cells.len()).collect::<Vec<_>>(), [0, 1, 2]);
-        assert_eq!(state.tables[2].cells[1].values, ["openai", "u"]);
+        let (sets, tables) = state.tables;
+        assert_eq!(sets, meter.rules.sets);
+        assert_eq!(tables.iter().map(|table| table.cells.len()).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(tables[2].cells[1].values, ["openai", "u"]);
     }
 }

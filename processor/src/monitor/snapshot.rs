@@ -23,8 +23,10 @@ use super::{Monitor, MonitorRules};
 use crate::state_bytes::{LazySeq, Parts, state_bytes};
 
 /// First byte of the state.
-pub const SNAPSHOT_VERSION: u8 = 5;
-/// The same without anomalies that are not written.
+///
+/// Version 5 is the same with detectors of spikes that remember otherwise; they are read, and become those of today with their next hour.
+pub const SNAPSHOT_VERSION: u8 = 6;
+/// Version 5 without anomalies that are not written.
 const UNEXPLAINED_VERSION: u8 = 4;
 /// The same without what projecting keeps.
 const UNPROJECTED_VERSION: u8 = 3;
@@ -321,10 +323,7 @@ impl Monitor {
 
     /// The numbers of the snapshot's series; `None` for those of sets that are gone.
     fn restore_series(&mut self, head: &Head<'_>) -> Vec<Option<SeriesId>> {
-        let same = |old: &GroupingSet| {
-            let is_it = |set: &GroupingSet| set.name == old.name && set.key == old.key && set.filter == old.filter;
-            self.rules.sets.iter().position(is_it)
-        };
+        let same = |old: &GroupingSet| self.rules.sets.iter().position(|set| set.is_same(old));
         let sets: Vec<Option<usize>> = head.sets.iter().map(same).collect();
         let restored = head.series.iter().map(|series| {
             let set = sets.get(series.set as usize).copied().flatten()?;

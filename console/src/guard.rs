@@ -37,6 +37,9 @@ pub(crate) async fn pass(State(console): State<Arc<Console>>, request: Request, 
 }
 
 fn refuse(console: &Console, request: &Request) -> Option<Problem> {
+    if console.intake.is_some() && request.uri().path() == intake::ROUTE && request.method() != Method::POST {
+        return Some(Problem::not_posted(request.method()));
+    }
     let intake = console.intake.as_ref().filter(|_| is_posted_event(request));
     if intake.is_none() && !matches!(*request.method(), Method::GET | Method::HEAD) {
         let remedy = if is_posted_event(request) { "set http.accept_events = true to let events in" } else { "ask with GET" };

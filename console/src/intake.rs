@@ -9,13 +9,13 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use futures_util::future::BoxFuture;
-use schemas::{Rejection, Secret};
+use schemas::{Reason, Rejection, Secret};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::Console;
-use crate::problem::{BUSY, MEDIA_TYPE, NO_TOKEN, NOT_AN_EVENT, NOT_TAKEN, OVERSIZED, Problem};
+use crate::problem::{BUSY, CUT_SHORT, MEDIA_TYPE, NO_TOKEN, NOT_AN_EVENT, NOT_TAKEN, OVERSIZED, Problem};
 
 /// The route.
 pub(crate) const ROUTE: &str = "/api/v1/events";
@@ -35,7 +35,16 @@ pub trait EventDoor: Send + Sync {
     fn key_of(&self, event: &[u8]) -> Result<String, Rejection>;
 
     /// Sends events under their keys; ready when all of them are in the log, or with the reason why some may not be.
-    fn send(&self, events: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), String>>;
+    fn send(&self, events: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), NotSent>>;
+}
+
+/// Why events are not all in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotSent {
+    /// The topic takes no event as large as one of these.
+    TooLarge(String),
+    /// No answer, or another failure that may pass.
+    Unheard(String),
 }
 
 /// The route's parts.
@@ -63,7 +72,8 @@ impl Intake {
     }
 
     fn check_token(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer ")).unwrap_or("");
+        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
+        let shown = shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map_or("", |(_, token)| token);
         if !self.asks_for_token() || is_same(shown.trim().as_bytes(), self.token.reveal().as_bytes()) {
             return Ok(());
         }
@@ -80,16 +90,27 @@ impl Intake {
         let body = read(headers, body).await?;
         let mut events = Vec::new();
         for (line, event) in pieces(&body, has_lines) {
-            let key = self.door.key_of(&event).map_err(|rejection| not_an_event(&rejection, line))?;
+            let is_object = event.trim_ascii_start().first() == Some(&b'{');
+            let other = || Rejection::new(Reason::NotAnObject, "it does not begin with `{`; send one event as a JSON object");
+            let key = if is_object { self.door.key_of(&event) } else { Err(other()) };
+            let key = key.map_err(|rejection| not_an_event(&rejection, line))?;
             events.push((key, event));
         }
         if events.is_empty() {
             return Err(Problem::new(NOT_AN_EVENT, "the body has no event", "send one JSON object, or one on each line"));
         }
         let count = events.len();
-        let sent = timeout(PATIENCE, self.door.send(events)).await.unwrap_or_else(|_| Err("no broker has acknowledged it".to_owned()));
-        sent.map_err(|reason| Problem::new(NOT_TAKEN, reason, "send the whole body again: what has come through counts once"))?;
-        Ok(count)
+        let unheard = |_| Err(NotSent::Unheard("no broker has acknowledged it".to_owned()));
+        match timeout(PATIENCE, self.door.send(events)).await.unwrap_or_else(unheard) {
+            Ok(()) => Ok(count),
+            Err(NotSent::Unheard(reason)) => {
+                Err(Problem::new(NOT_TAKEN, reason, "send the whole body again: what has come through counts once"))
+            }
+            Err(NotSent::TooLarge(reason)) => {
+                let remedy = "sending it again does not help: make the event smaller, or the topic's max.message.bytes larger; what has come through counts once";
+                Err(Problem::new(OVERSIZED, reason, remedy))
+            }
+        }
     }
 }
 
@@ -115,11 +136,15 @@ fn is_same(shown: &[u8], token: &[u8]) -> bool {
 /// Is there an event on each line, or is the body one? A form of a page of another site can be neither.
 fn has_lines(headers: &HeaderMap) -> Result<bool, Problem> {
     let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    if headers.contains_key("ce-specversion") {
+        let remedy = "send the CloudEvent in structured mode: application/cloudevents+json, attributes and data in one object";
+        return Err(Problem::new(MEDIA_TYPE, "a CloudEvent in binary mode", remedy).blaming("ce-specversion", "present"));
+    }
+    if let Some(encoding) = headers.get(header::CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
+        let problem = Problem::new(MEDIA_TYPE, "the body is encoded", "send it as it is, without Content-Encoding");
+        return Err(problem.blaming("Content-Encoding", &String::from_utf8_lossy(encoding.as_bytes())));
+    }
     match sent.split(';').next().unwrap_or("").trim().to_ascii_lowercase().as_str() {
-        "application/json" | "application/cloudevents+json" if headers.contains_key("ce-specversion") => {
-            let remedy = "send the CloudEvent in structured mode: application/cloudevents+json, attributes and data in one object";
-            Err(Problem::new(MEDIA_TYPE, "a CloudEvent in binary mode", remedy).blaming("ce-specversion", "present"))
-        }
         "application/json" | "application/cloudevents+json" => Ok(false),
         "application/x-ndjson" | "application/jsonl" => Ok(true),
         _ => {
@@ -137,9 +162,17 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     }
     match timeout(PATIENCE, axum::body::to_bytes(body, MAX_BODY)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err(refused(format!("the body has more than {MAX_BODY} bytes, or its end did not come"))),
-        Err(_) => Err(refused(format!("the body has not come within {} s", PATIENCE.as_secs()))),
+        Ok(Err(error)) if is_over_limit(&error) => Err(refused(format!("the body has more than {MAX_BODY} bytes"))),
+        Ok(Err(error)) => Err(Problem::new(CUT_SHORT, error.to_string(), "send it again")),
+        Err(_) => {
+            Err(Problem::new(CUT_SHORT, format!("its end has not come within {} s", PATIENCE.as_secs()), "send it again, or in parts"))
+        }
     }
+}
+
+fn is_over_limit(error: &axum::Error) -> bool {
+    let mut causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.any(|error| error.to_string().contains("length limit"))
 }
 
 /// The events of a body and the lines on which they stand, from 1; the one event of a body without lines has none.

@@ -31,7 +31,7 @@ use serde_json::Value;
 
 pub use assets::{ASSETS, Asset, OPENAPI};
 pub use health::{PartitionHealth, PipelineHealth};
-pub use intake::{EventDoor, IntakeOptions};
+pub use intake::{EventDoor, IntakeOptions, NotSent};
 pub use reader::{CONNECT, ClickHouseAccess, ReaderError};
 
 use intake::Intake;

@@ -29,6 +29,7 @@ pub(crate) const NOT_AN_EVENT: Kind = kind("CR-5008", StatusCode::BAD_REQUEST, "
 pub(crate) const MEDIA_TYPE: Kind = kind("CR-5009", StatusCode::UNSUPPORTED_MEDIA_TYPE, "not a type of events");
 pub(crate) const OVERSIZED: Kind = kind("CR-5010", StatusCode::PAYLOAD_TOO_LARGE, "too much at once");
 pub(crate) const NO_TOKEN: Kind = kind("CR-5011", StatusCode::UNAUTHORIZED, "not let in");
+pub(crate) const CUT_SHORT: Kind = kind("CR-5012", StatusCode::BAD_REQUEST, "the body has not come as a whole");
 pub(crate) const UNREACHABLE: Kind = kind("CR-5101", StatusCode::SERVICE_UNAVAILABLE, "ClickHouse does not answer");
 pub(crate) const TOO_SLOW: Kind = kind("CR-5102", StatusCode::SERVICE_UNAVAILABLE, "the answer takes too long");
 pub(crate) const BUSY: Kind = kind("CR-5103", StatusCode::SERVICE_UNAVAILABLE, "too many questions at once");
@@ -49,11 +50,13 @@ struct Words {
     blamed: Option<(String, String)>,
     detail: String,
     remedy: String,
+    /// Of [`BAD_METHOD`]: POST is the method to take.
+    allows_post: bool,
 }
 
 impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Problem { kind, words: Box::new(Words { blamed: None, detail: detail.into(), remedy: remedy.into() }) }
+        Problem { kind, words: Box::new(Words { blamed: None, detail: detail.into(), remedy: remedy.into(), allows_post: false }) }
     }
 
     /// With the parameter and value that are to blame.
@@ -62,6 +65,13 @@ impl Problem {
         let shown: String = value.chars().take(LONGEST).collect();
         self.words.blamed = Some((parameter.to_owned(), shown));
         self
+    }
+
+    /// Another method than POST, where that is the one.
+    pub(crate) fn not_posted(method: &axum::http::Method) -> Self {
+        let mut problem = Problem::new(BAD_METHOD, format!("{method} is not answered here"), "send events with POST");
+        problem.words.allows_post = true;
+        problem
     }
 
     /// A value that cannot be taken.
@@ -100,7 +110,8 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if self.kind == BAD_METHOD {
-            headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            let allowed = if self.words.allows_post { "POST" } else { "GET, HEAD" };
+            headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
         response
     }

@@ -10,6 +10,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use schemas::identity_run::{ENTRY_BYTES, ReadError, ReadRun, position_of};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::patience::Failure;
@@ -17,6 +18,8 @@ use crate::snapshot::RunRef;
 
 /// Look-ups in a bucket after which the run is copied to this machine. New events come to a few in a million; so many come when old events are sent again.
 const COPIED_AFTER: u32 = 256;
+/// One copy is made at a time.
+static COPYING: Semaphore = Semaphore::const_new(1);
 /// Bytes copied at a time.
 const PART: u64 = 8 << 20;
 
@@ -38,6 +41,8 @@ pub(crate) struct BucketRun {
     entries: u64,
     checksum: u64,
     looked_up: AtomicU32,
+    /// Look-ups after which a copy is tried: twice as many after each that failed.
+    copied_after: AtomicU32,
     /// An unnamed file below TMPDIR, which goes with the process.
     copy: OnceLock<File>,
 }
@@ -51,6 +56,7 @@ impl StoredRun {
             entries: run.entries,
             checksum: run.entries_checksum,
             looked_up: AtomicU32::new(0),
+            copied_after: AtomicU32::new(COPIED_AFTER),
             copy: OnceLock::new(),
         }))
     }
@@ -61,7 +67,8 @@ impl ReadRun for StoredRun {
         match self {
             StoredRun::File(path, file) => from_file(path, file, entry),
             StoredRun::Bucket(run) => match run.copy.get() {
-                Some(file) => from_file(&run.path, file, entry),
+                // What cannot be read of the copy is still in the bucket.
+                Some(file) => from_file(&run.path, file, entry).or_else(|_| run.request(entry)),
                 None => run.request(entry),
             },
         }
@@ -78,9 +85,16 @@ fn from_file(path: &Path, file: &File, entry: u64) -> Result<[u8; ENTRY_BYTES], 
 
 impl BucketRun {
     fn request(self: &Arc<Self>, entry: u64) -> Result<[u8; ENTRY_BYTES], ReadError> {
-        if self.looked_up.fetch_add(1, Ordering::Relaxed) == COPIED_AFTER {
+        if self.looked_up.fetch_add(1, Ordering::Relaxed) == self.copied_after.load(Ordering::Relaxed) {
             let run = Arc::clone(self);
-            self.handle.spawn(async move { run.copy().await });
+            self.handle.spawn(async move {
+                // One after the other. A semaphore that nobody closes always gives.
+                let _turn = COPYING.acquire().await;
+                // A run that was merged meanwhile is nobody's any more.
+                if Arc::strong_count(&run) > 1 {
+                    run.copy().await;
+                }
+            });
         }
         let from = position_of(entry);
         let bytes = self.handle.block_on(self.store.get_range(&self.path, from..from + ENTRY_BYTES as u64)).map_err(|error| {
@@ -96,6 +110,7 @@ impl BucketRun {
             Ok(file) => drop(self.copy.set(file)),
             Err(reason) => {
                 tracing::warn!(run = %self.path, reason, "old identities are looked up in the bucket one by one: they cannot be copied here");
+                self.copied_after.store(self.copied_after.load(Ordering::Relaxed).saturating_mul(2), Ordering::Relaxed);
                 self.looked_up.store(0, Ordering::Relaxed);
             }
         }

@@ -67,7 +67,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     match broken {
         None => Ok(ExitCode::SUCCESS),
         Some(reason) => {
-            tracing::error!(reason, "the producer is broken for good; start again");
+            tracing::error!(reason, "CR-3108: the connection to Kafka is broken for good; start again");
             Ok(ExitCode::FAILURE)
         }
     }

@@ -161,6 +161,13 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         );
     }
     let http = &config.http;
+    if !http.events_token.reveal().bytes().all(|b| b.is_ascii_graphic()) {
+        return fail(
+            "http.events_token",
+            "(secret)".to_owned(),
+            "must be letters, digits and signs of ASCII without white space, or no header can show it",
+        );
+    }
     if http.accept_events && http.events_token.is_empty() && !http.listen.ip().is_loopback() {
         return fail(
             "http.accept_events",

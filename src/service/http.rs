@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -9,11 +10,21 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use console::{PartitionHealth, PipelineHealth};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use runtime::DriverState;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use super::metrics::{CONTENT_TYPE, Metrics};
 use super::partitions::{PartitionReport, Partitions};
+
+/// Connections at once; four times the live ones of the page.
+const MAX_CONNECTIONS: usize = 256;
+/// In which a question's head must come, also the next one on a connection that is kept.
+const HEAD_WITHIN: Duration = Duration::from_secs(15);
+/// After a connection that could not be taken, such as without a file descriptor.
+const ACCEPTED_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// What the endpoints report on.
 pub struct Reported {
@@ -88,12 +99,31 @@ pub async fn serve(listen: SocketAddr, reported: Arc<Reported>, console: Router)
     let app = own.with_state(reported).merge(console);
     let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, app).await {
-            tracing::error!(%error, "http server ended");
-        }
-    });
+    tokio::spawn(accept(listener, app));
     Ok(address)
+}
+
+/// So many connections at once, each with a time in which a question must have begun: whoever only connects must not use up what the pipeline needs.
+async fn accept(listener: TcpListener, app: Router) {
+    let seats = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    while let Ok(seat) = Arc::clone(&seats).acquire_owned().await {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection cannot be taken");
+                tokio::time::sleep(ACCEPTED_AGAIN_AFTER).await;
+                continue;
+            }
+        };
+        let service = TowerToHyperService::new(app.clone());
+        tokio::spawn(async move {
+            let mut http = hyper::server::conn::http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
+            // Whoever is gone needs no answer.
+            drop(http.serve_connection(TokioIo::new(stream), service).await);
+            drop(seat);
+        });
+    }
 }
 
 /// 200 while no partition needs a person, else 500 with the reasons.

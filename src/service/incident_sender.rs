@@ -1,8 +1,7 @@
 //! Incidents to the topic of alerts: one event for each cause, when it has settled, when it is worse, and when it is over.
 
-use anyhow::Context;
 use jiff::Timestamp;
-use report::incident::{LOOKED_BACK_DAYS, Notice, Tracker, mark, read};
+use report::incident::{BEGAN_WITHIN_DAYS, LOOKED_BACK_DAYS, Notice, Tracker, mark, read};
 use sinks::clickhouse::ClickHouse;
 
 use super::once::{Name, Once};
@@ -10,8 +9,8 @@ use super::report_question::reader;
 
 /// Where what was told stands in the store.
 const FOLDER: &str = "incidents";
-/// What was told is remembered for longer than an incident can be looked at.
-const REMEMBERED_DAYS: i64 = 5 * LOOKED_BACK_DAYS;
+/// What was told is remembered for longer than an incident is looked at.
+const REMEMBERED_DAYS: i64 = BEGAN_WITHIN_DAYS + 2 * LOOKED_BACK_DAYS;
 
 /// Asks ClickHouse what has changed.
 pub(super) struct Incidents {
@@ -45,17 +44,19 @@ impl Incidents {
         if mark == self.mark && !tracker.is_waiting() {
             return Ok(());
         }
-        let notices = tracker.look(&read(&reader)?, now_s);
+        let notices = tracker.look(&read(&reader, now_s)?, now_s);
         // What a notice makes due is seen by another look.
         self.mark = if notices.is_empty() { mark } else { String::new() };
         for notice in notices {
             let name = name(&notice);
-            if !self.once.is_sent(&name)? {
-                let mark = serde_json::to_vec(&notice)?;
-                self.once.send(&name, notice.kafka_key(), mark, || Ok(notice.to_cloudevent(&self.public_url)?))?;
-                tracing::info!(scope = %notice.incident.key.scope, state = notice.state.name(), id = %notice.id(), "incident sent to the topic of alerts");
+            if self.once.is_sent(&name)? {
+                tracker.note(&notice);
+                continue;
             }
-            tracker.note(&notice);
+            let mark = |event: &[u8]| Ok(serde_json::to_vec(&notice.clone().as_told(event))?);
+            let event = self.once.send(&name, notice.kafka_key(), mark, || Ok(notice.to_cloudevent(&self.public_url)?))?;
+            tracing::info!(scope = %notice.incident.key.scope, state = notice.state.name(), id = %notice.id(), "incident sent to the topic of alerts");
+            tracker.note(&notice.as_told(&event));
         }
         Ok(())
     }
@@ -71,7 +72,13 @@ fn order(since_s: i64) -> String {
 }
 
 fn remembered(once: &Once, now_s: i64) -> anyhow::Result<Tracker> {
-    let marks = once.marks(FOLDER, &order(now_s - REMEMBERED_DAYS * 86_400))?;
-    let notices = marks.iter().map(|mark| serde_json::from_slice::<Notice>(mark)).collect::<Result<Vec<_>, _>>();
-    Ok(Tracker::new(notices.with_context(|| format!("{FOLDER} in state.url holds what this program did not write"))?))
+    let mut notices = Vec::new();
+    for (path, mark) in once.marks(FOLDER, &order(now_s - REMEMBERED_DAYS * 86_400))? {
+        match serde_json::from_slice::<Notice>(&mark) {
+            Ok(notice) => notices.push(notice),
+            // It is sent no second time, but what becomes of it may not be told.
+            Err(error) => tracing::warn!(%path, %error, "what was told of an incident cannot be read"),
+        }
+    }
+    Ok(Tracker::new(notices))
 }

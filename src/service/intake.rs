@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use axum::body::Bytes;
 use bumpalo::Bump;
-use console::EventDoor;
+use console::{EventDoor, NotSent};
 use futures_util::future::{BoxFuture, FutureExt};
 use ingest::codec::{Decoded, Decoder, DecoderOptions};
 use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::types::RDKafkaErrorCode;
 use runtime::io::Message;
@@ -42,6 +43,8 @@ impl KafkaDoor {
             .set("enable.idempotence", "true")
             .set("partitioner", "murmur2_random")
             .set("message.max.bytes", MESSAGE_MAX_BYTES.to_string())
+            // The topic's limit is one of batches: none is larger than one event needs.
+            .set("batch.size", "65536")
             .set("queue.buffering.max.kbytes", (64 * 1024).to_string())
             .set("message.timeout.ms", GIVEN_UP_AFTER.as_millis().to_string());
         Ok(KafkaDoor {
@@ -52,7 +55,7 @@ impl KafkaDoor {
         })
     }
 
-    async fn send_all(&self, events: Vec<(String, Bytes)>) -> Result<(), String> {
+    async fn send_all(&self, events: Vec<(String, Bytes)>) -> Result<(), NotSent> {
         let deadline = Instant::now() + GIVEN_UP_AFTER;
         let mut deliveries = Vec::with_capacity(events.len());
         for (key, event) in &events {
@@ -62,18 +65,26 @@ impl KafkaDoor {
                     Err((error, _)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) && Instant::now() < deadline => {
                         tokio::time::sleep(FULL).await;
                     }
-                    Err((error, _)) => return Err(format!("{}: {error}", self.topic)),
+                    Err((error, _)) => return Err(self.not_sent(&error)),
                 }
             });
         }
         for delivery in deliveries {
             match delivery.await {
                 Ok(Ok(_)) => {}
-                Ok(Err((error, _))) => return Err(format!("{}: {error}", self.topic)),
-                Err(_) => return Err("the service is ending".to_owned()),
+                Ok(Err((error, _))) => return Err(self.not_sent(&error)),
+                Err(_) => return Err(NotSent::Unheard("the service is ending".to_owned())),
             }
         }
         Ok(())
+    }
+
+    fn not_sent(&self, error: &KafkaError) -> NotSent {
+        let text = format!("{}: {error}", self.topic);
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::MessageSizeTooLarge) => NotSent::TooLarge(text),
+            _ => NotSent::Unheard(text),
+        }
     }
 }
 
@@ -101,7 +112,7 @@ impl EventDoor for KafkaDoor {
         }
     }
 
-    fn send(&self, events: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), String>> {
+    fn send(&self, events: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), NotSent>> {
         self.send_all(events).boxed()
     }
 }

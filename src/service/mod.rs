@@ -12,6 +12,7 @@ mod report_sender;
 pub mod senders;
 pub mod signals;
 pub mod topics;
+mod watchdog;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,6 +40,7 @@ use self::intake::KafkaDoor;
 use self::metrics::{Metrics, QueueLevel, Sources, SpendSources};
 use self::partitions::{Partitions, Surroundings};
 use self::senders::{SenderParts, Senders};
+use self::watchdog::Watchdog;
 use crate::config::{Config, Rules};
 use crate::stages::budget_figures::BudgetFigures;
 use crate::stages::spend_figures::SpendFigures;
@@ -70,6 +72,7 @@ pub struct Service {
     producer: Producer,
     tables: ClickHouseHandle,
     senders: Option<Senders>,
+    watchdog: Watchdog,
     grace: Duration,
     /// Where health and metrics are served.
     pub http: std::net::SocketAddr,
@@ -191,6 +194,7 @@ impl Service {
         let senders = monitors.map(|monitors| Senders::start(shared.sender_parts(config, monitors)?)).transpose()?.flatten();
         let watched = tables.clone();
         let owners: Vec<Partitions> = stages.iter().map(|(_, partitions)| partitions.clone()).collect();
+        let watchdog = Watchdog::start(owners.clone(), producer.clone(), shared.client.clone()).context("no thread for the watchdog")?;
         let sources = Sources {
             queues: queue_levels(tables.clone(), producer.clone()),
             unknown_fields: Box::new(move || unknown_fields.counts()),
@@ -221,7 +225,7 @@ impl Service {
             format!("CR-3202: http.listen = {}: another process listens there, or the address is not of this machine", config.http.listen)
         })?;
         tracing::info!(%http, "serving the page, its API below /api/v1/, /healthz /readyz /metrics");
-        Ok(Service { stages, producer, tables, senders, grace: config.run.shutdown_grace, http })
+        Ok(Service { stages, producer, tables, senders, watchdog, grace: config.run.shutdown_grace, http })
     }
 
     /// The stages' partitions.
@@ -229,9 +233,9 @@ impl Service {
         self.stages.iter().map(|(_, partitions)| partitions)
     }
 
-    /// Why the process cannot go on, if it cannot: the producer is broken for good.
+    /// Why the process cannot go on, if it cannot: the producer is broken for good, or the connections are dead.
     pub fn broken(&self) -> Option<String> {
-        self.producer.failure()
+        self.producer.failure().or_else(|| self.watchdog.found())
     }
 
     /// Ends in order, within the configured grace: finishes the partitions, leaves the groups, drains the queues. Every partition's
@@ -239,6 +243,7 @@ impl Service {
     pub fn stop(self, handle: &Handle) {
         let deadline = Instant::now() + self.grace;
         let left = move || deadline.saturating_duration_since(Instant::now());
+        self.watchdog.stop();
         if let Some(senders) = self.senders {
             senders.stop(left().min(SENDERS_END_WITHIN));
         }

@@ -65,25 +65,25 @@ impl Once {
         }
     }
 
-    /// Sends what is kept under the name, and else what `make` makes; `mark` stands in the store when it was sent.
+    /// Sends what is kept under the name, and else what `make` makes, and gives it back; what `mark` makes of it stands in the store when it was sent.
     pub(super) fn send(
         &self,
         name: &Name,
         kafka_key: String,
-        mark: Vec<u8>,
+        mark: impl FnOnce(&[u8]) -> anyhow::Result<Vec<u8>>,
         make: impl FnOnce() -> anyhow::Result<Vec<u8>>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Vec<u8>> {
         let bytes = match self.load(&name.event())? {
             Some(bytes) => bytes,
             None => self.keep(&name.event(), make()?)?,
         };
-        self.produce(kafka_key, bytes)?;
-        self.keep(&name.mark(), mark)?;
-        Ok(())
+        self.produce(kafka_key, bytes.clone())?;
+        self.keep(&name.mark(), mark(&bytes)?)?;
+        Ok(bytes)
     }
 
-    /// The marks in a folder, by name; with `drop_before`, objects with lesser names are removed.
-    pub(super) fn marks(&self, folder: &str, drop_before: &str) -> anyhow::Result<Vec<Vec<u8>>> {
+    /// The marks in a folder, by name; objects with names before `drop_before` are removed.
+    pub(super) fn marks(&self, folder: &str, drop_before: &str) -> anyhow::Result<Vec<(Path, Vec<u8>)>> {
         let listed = self.handle.block_on(self.store.list(Some(&Path::from(folder))).try_collect::<Vec<_>>());
         let listed = listed.with_context(|| format!("{folder} cannot be listed in state.url"))?;
         let (old, mut kept): (Vec<Path>, Vec<Path>) =
@@ -96,8 +96,10 @@ impl Once {
         }
         kept.sort();
         let mut marks = Vec::new();
-        for path in kept.iter().filter(|path| path.extension() == Some("sent")) {
-            marks.extend(self.load(path)?);
+        for path in kept.into_iter().filter(|path| path.extension() == Some("sent")) {
+            if let Some(mark) = self.load(&path)? {
+                marks.push((path, mark));
+            }
         }
         Ok(marks)
     }

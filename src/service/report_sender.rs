@@ -103,12 +103,17 @@ impl Reports {
 
     fn send(&self, slot: &Slot, period: &Period) -> anyhow::Result<()> {
         let subject = subject(slot, period);
-        self.once.send(&name(&subject), subject.kafka_key(), Vec::new(), || {
-            let config = &self.config;
-            let question = report_question(config, Rules::read(config)?, period.clone(), slot.schedule.currency)?;
-            let windows_were_final = self.is_final(period)?;
-            Ok(subject.to_cloudevent(&read(&self.reader(), &question)?, windows_were_final)?)
-        })?;
+        self.once.send(
+            &name(&subject),
+            subject.kafka_key(),
+            |_| Ok(Vec::new()),
+            || {
+                let config = &self.config;
+                let question = report_question(config, Rules::read(config)?, period.clone(), slot.schedule.currency)?;
+                let windows_were_final = self.is_final(period)?;
+                Ok(subject.to_cloudevent(&read(&self.reader(), &question)?, windows_were_final)?)
+            },
+        )?;
         tracing::info!(period = %period.name, id = %subject.id(), "report sent to the topic of alerts");
         Ok(())
     }

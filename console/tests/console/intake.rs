@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
-use console::{EventDoor, INTAKE_ROUTE, IntakeOptions};
+use console::{EventDoor, INTAKE_ROUTE, IntakeOptions, NotSent};
 use futures_util::future::{BoxFuture, FutureExt};
 use schemas::{Reason, Rejection, Secret};
 
@@ -15,22 +15,27 @@ use crate::server::{Server, options};
 const JSON: &str = "Content-Type: application/json\r\n";
 const LINES: &str = "Content-Type: application/x-ndjson; charset=utf-8\r\n";
 
-/// Takes what begins with `{`, as its own key; `{down` finds no broker.
+/// Takes everything but `{bad`, as its own key; `{down` finds no broker, `{large` is too large for the topic.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 
 impl EventDoor for Log {
     fn key_of(&self, event: &[u8]) -> Result<String, Rejection> {
         let text = String::from_utf8_lossy(event).trim().to_owned();
-        text.starts_with('{').then_some(text).ok_or_else(|| Rejection::new(Reason::NotAnObject, "send an object"))
+        (!text.starts_with("{bad")).then_some(text).ok_or_else(|| Rejection::new(Reason::MissingField, "field source"))
     }
 
-    fn send(&self, events: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), String>> {
-        let is_down = events.iter().any(|(key, _)| key.starts_with("{down"));
-        if !is_down {
+    fn send(&self, events: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), NotSent>> {
+        let has = |beginning: &str| events.iter().any(|(key, _)| key.starts_with(beginning));
+        let outcome = match (has("{down"), has("{large")) {
+            (true, _) => Err(NotSent::Unheard("no broker".to_owned())),
+            (_, true) => Err(NotSent::TooLarge("message too large".to_owned())),
+            _ => Ok(()),
+        };
+        if outcome.is_ok() {
             self.0.lock().unwrap().extend(events.into_iter().map(|(key, _)| key));
         }
-        std::future::ready(if is_down { Err("no broker".to_owned()) } else { Ok(()) }).boxed()
+        std::future::ready(outcome).boxed()
     }
 }
 
@@ -56,7 +61,11 @@ async fn an_event_or_one_on_each_line_is_taken() {
 async fn what_is_refused_is_named_and_nothing_of_it_is_taken() {
     let (server, log) = server("").await;
     let cases = [
-        (JSON, "7", 400, "CR-5008", "not_an_object: send an object"),
+        (JSON, "7", 400, "CR-5008", "not_an_object"),
+        (JSON, "{bad", 400, "CR-5008", "missing_field: field source"),
+        (JSON, "{large", 413, "CR-5010", "max.message.bytes"),
+        ("Content-Type: application/json\r\nContent-Encoding: gzip\r\n", "{a}", 415, "CR-5009", "gzip"),
+        ("Content-Type: application/x-ndjson\r\nce-specversion: 1.0\r\n", "{a}", 415, "CR-5009", "structured mode"),
         (LINES, "{a}\n\n[]\n{b}", 400, "CR-5008", "\"value\":\"3\""),
         (LINES, "\n\n", 400, "CR-5008", "no event"),
         ("", "{a}", 415, "CR-5009", "Content-Type"),
@@ -89,9 +98,11 @@ async fn with_a_token_only_its_owners_are_let_in_under_any_name() {
         assert!(!problem.to_string().contains("s3cret"), "{problem}");
     }
     for host in ["", "Host: cost-rhythm:8080\r\n"] {
-        let (status, _) = server.post(INTAKE_ROUTE, &format!("{JSON}{host}Authorization: Bearer s3cret\r\n"), "{a}").await;
+        let (status, _) = server.post(INTAKE_ROUTE, &format!("{JSON}{host}Authorization: bearer s3cret\r\n"), "{a}").await;
         assert_eq!(status, 202, "{host}");
     }
+    let (status, head, body) = server.raw("GET", INTAKE_ROUTE, "").await;
+    assert!(status == 405 && head.contains("allow: POST") && body.contains("with POST"), "{head} {body}");
     // It opens this route alone.
     let (status, _, _) = server.raw("GET", "/api/v1/health", "Host: cost-rhythm:8080\r\nAuthorization: Bearer s3cret\r\n").await;
     assert_eq!((status, log.0.lock().unwrap().len()), (403, 2));

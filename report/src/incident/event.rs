@@ -97,6 +97,14 @@ impl Notice {
         })
     }
 
+    /// The notice that these bytes of [`Notice::to_cloudevent`] told, which another process may have made of this incident before it grew.
+    #[must_use]
+    pub fn as_told(mut self, event: &[u8]) -> Notice {
+        let event: serde_json::Value = serde_json::from_slice(event).unwrap_or_default();
+        self.incident.is_critical = event["data"]["level"] == "critical";
+        self
+    }
+
     /// What happened, in sentences.
     pub fn explanation(&self) -> String {
         let Incident { key, started_at, ended_at, actual, expected, factor, contributors, .. } = &self.incident;
@@ -153,7 +161,7 @@ struct Envelope<'a> {
     data: Data<'a>,
 }
 
-/// What `docs/ALERTS.md` tells consumers.
+/// What `docs/OPERATIONS.md` tells consumers.
 #[derive(Serialize)]
 struct Data<'a> {
     incident: String,
@@ -233,6 +241,9 @@ mod tests {
         let event: serde_json::Value = serde_json::from_slice(&resolved.to_cloudevent("").unwrap()).unwrap();
         assert_eq!((&event["data"]["explained_by"]["scope"], &event["data"]["permalink"]), (&"user_id=u".into(), &serde_json::Value::Null));
         assert!(notice(NoticeState::Resolved).explanation().ends_with("as usual again."));
+        let mut milder = notice(NoticeState::Fired);
+        milder.incident.is_critical = false;
+        assert_eq!(notice(NoticeState::Fired).as_told(&milder.to_cloudevent("").unwrap()), milder);
     }
 
     #[test]

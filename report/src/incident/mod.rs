@@ -15,8 +15,10 @@ use crate::{Amount, ReadError, Reader};
 
 /// Incidents that ended before are not told any more.
 pub const LOOKED_BACK_DAYS: i64 = 8;
-/// Before that nobody looks for the alert with which an incident began.
-const ALERTED_WITHIN_DAYS: i64 = 60;
+/// Alerts and hours before that are not looked at: an incident that is still open began later.
+pub const BEGAN_WITHIN_DAYS: i64 = 60;
+/// The rules whose alerts have incidents.
+const RULES: &str = "'spike', 'hourly-mean', 'hour-above'";
 
 /// The narrowest scope and the hour in which it fired, in seconds since 1970: what makes an incident that one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -78,7 +80,8 @@ pub fn mark(reader: &Reader<'_>) -> Result<String, ReadError> {
         mark: String,
     }
     let sql = format!(
-        "SELECT concat(toString(count()), ' ', toString(sum(revision)), ' ', toString(max(hour))) AS mark
+        "SELECT concat(toString(count()), ' ', toString(sum(revision)), ' ', toString(max(hour)), ' ', toString((
+            SELECT count() FROM alert_rows WHERE rule IN ({RULES}) AND occurred_at >= now() - INTERVAL {LOOKED_BACK_DAYS} DAY))) AS mark
         FROM anomaly_rows WHERE hour >= now() - INTERVAL {LOOKED_BACK_DAYS} DAY"
     );
     reader.row::<Mark>("incidents", &sql).map(|found| found.mark)
@@ -88,17 +91,18 @@ pub fn mark(reader: &Reader<'_>) -> Result<String, ReadError> {
 ///
 /// # Errors
 /// [`ReadError`]: ClickHouse cannot be asked.
-pub fn read(reader: &Reader<'_>) -> Result<Vec<Incident>, ReadError> {
+pub fn read(reader: &Reader<'_>, now_s: i64) -> Result<Vec<Incident>, ReadError> {
+    let since = jiff::Timestamp::from_second(now_s - BEGAN_WITHIN_DAYS * 86_400).unwrap_or_default().strftime("%F %T");
     let sql = format!(
         "SELECT i.scope AS scope, toInt64(toUnixTimestamp(i.since)) AS since, toInt64(toUnixTimestamp(i.started_at)) AS started_at,
             toInt64(toUnixTimestamp(i.ended_at)) AS ended_at, toBool(i.state = 'resolved') AS is_over, toBool(i.level = 'critical') AS is_critical,
             i.rules AS rules, toString(i.actual) AS actual, toString(i.expected) AS expected, toString(i.excess) AS excess, i.factor AS factor,
             arrayMap(c -> CAST((c.1, toString(c.2), toString(c.3), toString(c.4)),
                 'Tuple(scope String, actual String, expected String, excess String)'), i.contributors) AS contributors
-        FROM incidents AS i
+        FROM incidents_since(since = '{since}') AS i
         WHERE i.ended_at >= now() - INTERVAL {LOOKED_BACK_DAYS} DAY AND (i.scope, i.since) IN (
             SELECT scope, toDateTime(parseDateTimeBestEffort(JSONExtractString(data, 'period_start'), 'UTC'), 'UTC') FROM alerts
-            WHERE silenced = '' AND rule IN ('spike', 'hourly-mean', 'hour-above') AND occurred_at >= now() - INTERVAL {ALERTED_WITHIN_DAYS} DAY)
+            WHERE silenced = '' AND rule IN ({RULES}) AND occurred_at >= now() - INTERVAL {BEGAN_WITHIN_DAYS} DAY)
         ORDER BY started_at, scope"
     );
     reader.rows("incidents", &sql)

@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = migrations![
     11 "0011_retention",
     12 "0012_pace_and_silences",
     13 "0013_incidents",
+    14 "0014_incidents_since",
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, name String, checksum UInt64, program String, \

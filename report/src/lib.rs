@@ -1,4 +1,5 @@
-//! What people read: the status of the spend, reports of a day, a week or a month, and growth scenarios.
+//! What people read: the status of the spend, reports of a day, a week or a month, growth scenarios, and bills
+//! of providers against what was counted.
 //!
 //! Questions go to ClickHouse through a [`Reader`], which knows no client; answers become plain values, and values become text. Nothing
 //! here has a clock: all times are the server's. Money is exact decimal text from the query to the page; only ratios are floating point.
@@ -9,6 +10,7 @@ pub mod incident;
 mod markdown_text;
 pub mod periodic;
 mod reader;
+pub mod reconcile;
 pub mod scenario;
 pub mod status;
 mod terminal_text;

@@ -9,6 +9,7 @@ mod engine;
 mod generate;
 mod prices;
 mod producing;
+mod reconcile;
 mod report;
 mod reprice;
 mod scenario;
@@ -53,6 +54,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Where the spend goes if the business grows, and what a user must bring in, over a measured month
     Scenario(scenario::ScenarioArgs),
+    /// Bills of providers (FOCUS, AWS, Google Cloud) against what was counted; exits with 0 within the tolerance, 1 not, 3 no judgement
+    Reconcile(reconcile::ReconcileArgs),
     /// The price book: check it, import prices into it
     Prices(prices::PricesArgs),
     /// Price what was counted anew: show what would change by scope, or send corrections
@@ -90,6 +93,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Status(args) => Ok(status::run(&args)),
         Command::Report(args) => report::run(&args),
         Command::Scenario(args) => scenario::run(&args),
+        Command::Reconcile(args) => reconcile::run(&args),
         Command::Prices(args) => prices::run(&args),
         Command::Reprice(args) => reprice::run(&args),
         Command::Engine(args) => engine::run(&args),

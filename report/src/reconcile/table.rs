@@ -24,7 +24,9 @@ struct Columns {
 /// Reads all records of a CSV.
 pub(super) fn read(source: Source<'_>, file: &str, form: Option<BillForm>, ledger: &mut Ledger) -> Result<BillForm, BillError> {
     let allowance = source.allowance();
-    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(source);
+    // A carriage return before the end of a line is trimmed with the field: where it ends the record, csv counts the line too late.
+    let lines = csv::Terminator::Any(b'\n');
+    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).terminator(lines).from_reader(source);
     let mut record = ByteRecord::new();
     let mut next = |record: &mut ByteRecord, after: &Place| -> Result<bool, BillError> {
         allowance.renew();
@@ -43,7 +45,7 @@ pub(super) fn read(source: Source<'_>, file: &str, form: Option<BillForm>, ledge
         return Err(place.no_bill("is empty: expected a header and charges; fetch the export again"));
     }
     place.line = record.position().map_or(1, csv::Position::line);
-    let header = record.iter().map(|name| std::str::from_utf8(name).map(str::to_owned)).collect::<Result<Vec<String>, _>>();
+    let header = record.iter().map(|name| std::str::from_utf8(name).map(|name| name.trim().to_owned())).collect::<Result<Vec<String>, _>>();
     let header = header.map_err(|_| place.no_bill("is no UTF-8: export it as CSV in UTF-8"))?;
     let form = match form {
         Some(form) => form,
@@ -52,6 +54,9 @@ pub(super) fn read(source: Source<'_>, file: &str, form: Option<BillForm>, ledge
     let columns = Columns::find(&header, form, ledger, &place)?;
     while next(&mut record, &place)? {
         place.line = record.position().map_or(place.line, csv::Position::line);
+        if record.len() == 1 && record[0].trim_ascii().is_empty() {
+            continue;
+        }
         if record.len() != header.len() {
             return Err(place.no_bill(format!(
                 "{} fields, and the header has {}: the file is cut off or not separated by commas; fetch the export again",
@@ -81,14 +86,14 @@ fn detect(header: &[String], place: &Place) -> Result<BillForm, BillError> {
 }
 
 fn find(header: &[String], name: &str) -> Option<usize> {
-    header.iter().position(|column| column.trim().eq_ignore_ascii_case(name))
+    header.iter().position(|column| column.eq_ignore_ascii_case(name))
 }
 
 impl Columns {
     fn find(header: &[String], form: BillForm, ledger: &Ledger, place: &Place) -> Result<Self, BillError> {
         let spellings: Spellings = form.spellings(ledger.cost());
         let all = |names: &[&str]| -> Result<Vec<usize>, BillError> {
-            let twice = |name: &str| header.iter().filter(|column| column.trim().eq_ignore_ascii_case(name)).count() > 1;
+            let twice = |name: &str| header.iter().filter(|column| column.eq_ignore_ascii_case(name)).count() > 1;
             match names.iter().find(|name| twice(name)) {
                 Some(name) => Err(place.no_bill(format!("two columns are called {name}: leave one out of the export"))),
                 None => Ok(names.iter().filter_map(|name| find(header, name)).collect()),

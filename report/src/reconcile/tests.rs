@@ -76,8 +76,8 @@ fn byte_order_marks_gzip_windows_lines_and_quoted_newlines_are_fine() {
     for bytes in [plain.as_bytes(), &marked, &packed] {
         assert_eq!(read_bytes(bytes).unwrap(), ["aws 2026-11-23 1.5 USD"]);
     }
-    let after = format!("{plain}x,USD,Usage,,2026-11-23T00:00:00Z,AWS,S3\n");
-    assert!(refusal(&after).starts_with("CR-6010: bill.csv, line 4, column BilledCost: \"x\""), "{}", refusal(&after));
+    let after = format!("{plain}\r\nx,USD,Usage,,2026-11-23T00:00:00Z,AWS,S3\n");
+    assert!(refusal(&after).starts_with("CR-6010: bill.csv, line 5, column BilledCost: \"x\""), "{}", refusal(&after));
 }
 
 #[test]

@@ -134,7 +134,10 @@ fn bills_of_all_forms_are_compared_with_what_was_counted_to_the_last_digit() {
     // AWS: 10^-18 less than what we counted, found and within the tolerance.
     let (code, found) = stand.json(&[&aws]);
     assert_eq!((code, &found["format"], &found["verdict"]), (0, &"cost-rhythm-reconciliation/1".into(), &"within".into()));
-    assert_eq!(lines(&found, "lines"), ["aws 2026-11-23 40.25 40.250000000000000001 0.000000000000000001", "aws 2026-11-24 12.5000000003 12.5000000003 0"]);
+    assert_eq!(
+        lines(&found, "lines"),
+        ["aws 2026-11-23 40.25 40.250000000000000001 0.000000000000000001", "aws 2026-11-24 12.5000000003 12.5000000003 0"]
+    );
     assert_eq!(lines(&found, "totals"), ["aws all 52.7500000003 52.750000000300000001 0.000000000000000001"]);
     assert_eq!(found["lines"][0]["drift_percent"], "0.000000000000000002");
     assert_eq!((&found["first_day"], &found["last_day"], &found["time_zone"]), (&"2026-11-23".into(), &"2026-11-24".into(), &"UTC".into()));
@@ -186,8 +189,8 @@ fn bills_of_all_forms_are_compared_with_what_was_counted_to_the_last_digit() {
     }
 
     // The same days from quarter hours, where the business day is another.
-    let berlin = stand.file("berlin.toml", &format!("[clickhouse]\nurl = \"{}\"\n[windows]\ntime_zone = \"Asia/Seoul\"\n", stand.url));
-    let output = Command::new(support::PROGRAM).args(["reconcile", "--config", &berlin, &aws, "--json"]).output().unwrap();
+    let seoul = stand.file("seoul.toml", &format!("[clickhouse]\nurl = \"{}\"\n[windows]\ntime_zone = \"Asia/Seoul\"\n", stand.url));
+    let output = Command::new(support::PROGRAM).args(["reconcile", "--config", &seoul, &aws, "--json"]).output().unwrap();
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(lines(&document, "totals"), ["aws all 52.7500000003 52.750000000300000001 0.000000000000000001"]);
 }

@@ -65,7 +65,7 @@ pub struct BillFile {
     /// Whose export it is.
     pub form: BillForm,
     /// The column that was compared.
-    pub cost: &'static str,
+    pub cost: String,
     /// Charges that were read.
     pub charges: u64,
 }
@@ -105,11 +105,11 @@ impl Ledger {
         let mut source = Source::open(input).map_err(unreadable)?;
         let place = Place { file: file.to_owned(), line: 1 };
         let before = self.charges;
-        let form = match (source.first().map_err(unreadable)?, self.options.form) {
+        let (form, cost) = match (source.first().map_err(unreadable)?, self.options.form) {
             (Some(b'['), _) => {
                 return Err(place.no_bill("is a JSON array, which would have to be in memory as a whole: export newline delimited JSON"));
             }
-            (Some(b'{'), None | Some(BillForm::Gcp)) => google::read(source, file, self).map(|()| BillForm::Gcp)?,
+            (Some(b'{'), None | Some(BillForm::Gcp)) => google::read(source, file, self).map(|()| (BillForm::Gcp, "cost".to_owned()))?,
             (Some(b'{'), Some(form)) => return Err(place.no_bill(format!("is JSON: expected a {} as CSV", form.name()))),
             (_, form) => table::read(source, file, form, self)?,
         };
@@ -117,7 +117,6 @@ impl Ledger {
             let problem = format!("is a {}: only FOCUS exports have an effective cost; leave --cost effective out", form.name());
             return Err(place.no_bill(problem));
         }
-        let cost = form.spellings(self.options.cost).cost[0];
         self.files.push(BillFile { file: file.to_owned(), form, cost, charges: self.charges - before });
         Ok(())
     }
@@ -151,9 +150,7 @@ impl Ledger {
             By::Provider => provider,
             By::Service => self.options.services.of(charge.service),
         };
-        if !self.currencies.contains_key(&charge.currency) {
-            self.currencies.insert(charge.currency, place.clone());
-        }
+        self.currencies.entry(charge.currency).or_insert_with(|| place.clone());
         if let Some(credit) = taken_off {
             self.set_apart(place, (name.clone(), Apart::Credit, charge.day, charge.currency), credit)?;
         }

@@ -1,6 +1,6 @@
 //! The questions of a reconciliation, and its verdict.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use schemas::{Currency, Money};
@@ -74,15 +74,20 @@ pub fn read(reader: &Reader<'_>, ledger: &Ledger, question: &ReconciliationQuest
         _ => Side::new(),
     };
     let (lines, totals) = compare(&billed, &counted, question.tolerance);
-    let mut only_counted: BTreeMap<&str, Counted> = BTreeMap::new();
+    let billed_names: BTreeSet<&str> = totals.iter().map(|line| line.name.as_str()).collect();
+    let mut all_counted: BTreeMap<&str, Counted> = BTreeMap::new();
     for ((name, _), ours) in &counted {
-        if !totals.iter().any(|total| total.name == *name) {
-            let all = only_counted.entry(name).or_default();
-            *all = all.plus(*ours);
-        }
+        let all = all_counted.entry(name).or_default();
+        *all = all.plus(*ours);
     }
-    let has_counted = |name: &str| counted.keys().any(|(counted, _)| counted == name);
-    let only_billed: Vec<String> = totals.iter().filter(|line| !has_counted(&line.name)).map(|line| line.name.clone()).collect();
+    let only_billed: Vec<String> =
+        billed_names.iter().filter(|name| !all_counted.contains_key(*name)).map(|name| (*name).to_owned()).collect();
+    let only_counted = all_counted.iter().filter(|(name, _)| !billed_names.contains(*name)).map(|(name, all)| UnbilledLine {
+        name: (*name).to_owned(),
+        counted: all.cost,
+        unpriced_events: all.unpriced_events,
+    });
+    let only_counted = only_counted.collect();
     let verdict = match &totals {
         totals if totals.len() == only_billed.len() => Verdict::NothingOverlaps,
         totals if totals.iter().chain(&lines).all(|line| line.is_within) => Verdict::Within,
@@ -104,10 +109,7 @@ pub fn read(reader: &Reader<'_>, ledger: &Ledger, question: &ReconciliationQuest
         lines,
         totals,
         only_billed,
-        only_counted: only_counted
-            .into_iter()
-            .map(|(name, all)| UnbilledLine { name: name.to_owned(), counted: all.cost, unpriced_events: all.unpriced_events })
-            .collect(),
+        only_counted,
         apart: apart.into_iter().map(|((name, kind), (charges, amount))| ApartLine { name, kind, charges, amount }).collect(),
         verdict,
     })

@@ -21,8 +21,8 @@ struct Columns {
     credits: Option<usize>,
 }
 
-/// Reads all records of a CSV.
-pub(super) fn read(source: Source<'_>, file: &str, form: Option<BillForm>, ledger: &mut Ledger) -> Result<BillForm, BillError> {
+/// Reads all records of a CSV; gives its form, and what the column of the cost is called.
+pub(super) fn read(source: Source<'_>, file: &str, form: Option<BillForm>, ledger: &mut Ledger) -> Result<(BillForm, String), BillError> {
     let allowance = source.allowance();
     // A carriage return before the end of a line is trimmed with the field: where it ends the record, csv counts the line too late.
     let lines = csv::Terminator::Any(b'\n');
@@ -70,7 +70,7 @@ pub(super) fn read(source: Source<'_>, file: &str, form: Option<BillForm>, ledge
         }
         row.read(&columns, form, ledger)?;
     }
-    Ok(form)
+    Ok((form, header[columns.cost].clone()))
 }
 
 /// The form that the header is of.

@@ -156,7 +156,7 @@ fn the_effective_cost_is_focus_only() {
     let effective = || Ledger::new(BillOptions { cost: CostColumn::Effective, ..ledger(By::Provider).options });
     let mut focus = effective();
     focus.read("bill.csv", format!("{FOCUS},EffectiveCost\n1,USD,Usage,,2026-11-23,AWS,S3,0.75\n").as_bytes()).unwrap();
-    assert_eq!((sums(&focus), focus.files[0].cost), (vec!["aws 2026-11-23 0.75 USD".to_owned()], "EffectiveCost"));
+    assert_eq!((sums(&focus), focus.files[0].cost.as_str()), (vec!["aws 2026-11-23 0.75 USD".to_owned()], "EffectiveCost"));
     let refused = effective().read("bill.csv", format!("{AWS}\n").as_bytes()).unwrap_err().to_string();
     assert!(refused.contains("only FOCUS exports have an effective cost"), "{refused}");
 }

@@ -18,8 +18,9 @@ pub fn terminal(found: &Reconciliation) -> String {
     if !found.lines.is_empty() {
         let head = [by, "day", "billed", "counted", "difference", "drift", "coverage", ""].map(str::to_owned);
         let mut rows = vec![head];
-        for total in &found.totals {
-            rows.extend(found.lines.iter().filter(|line| line.name == total.name).map(row));
+        // Both are in the order of names.
+        for (days, total) in found.lines.chunk_by(|one, next| one.name == next.name).zip(&found.totals) {
+            rows.extend(days.iter().map(row));
             rows.push(row(total));
         }
         text += &format!("\n{}", table(&rows, 2..7));

@@ -24,5 +24,5 @@ pub fn terminal(found: &PromptEstimate) -> String {
     if found.unpriced > 0 {
         text += &format!("\nNote: {} models have no price for what is asked and are not listed.\n", found.unpriced);
     }
-    text + "\nNote: an estimate without a tokenizer, fitted to OpenAI's o200k_base. On texts it was not fitted to, half were within 4 % and nine of ten within 10 %, the worst 23 % off; other models' tokenizers were not measured (docs/REPORTS.md).\n"
+    text + "\nNote: an estimate without a tokenizer, fitted to OpenAI's o200k_base. On texts it was not fitted to, half were within 4 % and nine of ten within about 10 %, the worst 24 % off; tokenizers of Anthropic, Google and others were not measured (docs/REPORTS.md).\n"
 }

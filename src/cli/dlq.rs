@@ -1,6 +1,7 @@
 //! `cost-rhythm dlq list | replay`
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -84,7 +85,10 @@ fn list(config: &ConfigArg, wanted: Option<&str>, limit: usize) -> anyhow::Resul
                 "key": message.key().map(String::from_utf8_lossy),
                 "payload": message.payload().map(|payload| String::from_utf8_lossy(&payload[..payload.len().min(500)]).into_owned()),
             });
-            println!("{line}");
+            // Whoever reads has seen enough, as `head` does.
+            if writeln!(std::io::stdout(), "{line}").is_err() {
+                printed = limit;
+            }
         }
         Ok(())
     })?;

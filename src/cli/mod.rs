@@ -6,9 +6,11 @@ mod check;
 mod demo;
 mod dlq;
 mod engine;
+mod estimate;
 mod generate;
 mod prices;
 mod producing;
+mod reconcile;
 mod report;
 mod reprice;
 mod scenario;
@@ -53,6 +55,10 @@ enum Command {
     Report(report::ReportArgs),
     /// Where the spend goes if the business grows, and what a user must bring in, over a measured month
     Scenario(scenario::ScenarioArgs),
+    /// Bills of providers (FOCUS, AWS, Google Cloud) against what was counted; exits with 0 within the tolerance, 1 not, 3 no judgement
+    Reconcile(reconcile::ReconcileArgs),
+    /// What a prompt costs on every model of the price book, by an estimate of its tokens, and what a cache would save
+    Estimate(estimate::EstimateArgs),
     /// The price book: check it, import prices into it
     Prices(prices::PricesArgs),
     /// Price what was counted anew: show what would change by scope, or send corrections
@@ -90,6 +96,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Status(args) => Ok(status::run(&args)),
         Command::Report(args) => report::run(&args),
         Command::Scenario(args) => scenario::run(&args),
+        Command::Reconcile(args) => reconcile::run(&args),
+        Command::Estimate(args) => estimate::run(&args),
         Command::Prices(args) => prices::run(&args),
         Command::Reprice(args) => reprice::run(&args),
         Command::Engine(args) => engine::run(&args),

@@ -46,6 +46,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// Reports.
     pub report: ReportConfig,
+    /// Bills.
+    pub reconcile: ReconcileConfig,
     /// The process.
     pub run: RunConfig,
     /// Grouping sets; empty: the defaults.
@@ -414,6 +416,16 @@ pub struct ReportConfig {
     pub shares: BTreeMap<String, BTreeMap<String, Weight>>,
     /// Reports that are sent to the topic of alerts.
     pub schedule: Vec<ReportSchedule>,
+}
+
+/// `[reconcile]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReconcileConfig {
+    /// Name that is compared under, and what bills and events call the provider.
+    pub providers: BTreeMap<String, Vec<String>>,
+    /// Likewise for services.
+    pub services: BTreeMap<String, Vec<String>>,
 }
 
 /// One of `report.schedule`.

@@ -50,11 +50,8 @@ impl Tracker {
                 continue;
             }
             // It was told and is not one of its own any more: a narrower scope explains it by now. That one is told first.
-            match incidents.iter().find(|other| is_part_of(&incident, other) && self.told.contains_key(&other.key)) {
-                Some(by) => {
-                    notices.push(Notice { explained_by: Some(by.key.clone()), state: NoticeState::Resolved, incident: incident.clone() })
-                }
-                None => {}
+            if let Some(by) = incidents.iter().find(|other| is_part_of(&incident, other) && self.told.contains_key(&other.key)) {
+                notices.push(Notice { explained_by: Some(by.key.clone()), state: NoticeState::Resolved, incident: incident.clone() });
             }
             // Until it was told as over: sending may fail.
             self.seen.insert(key, (incident, since));

@@ -9,6 +9,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,8 +26,9 @@ const NAMES: [&str; 3] = ["one", "two", "three"];
 const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
 const SECONDS_PER_KILL: u64 = 3;
 const PATIENCE: Duration = Duration::from_secs(600);
-/// Of the file system that holds the state.
-const STATE_MIB: u32 = 64;
+/// Of the file system that holds the state of few events: enough for what is in memory, and for all identities of so many events twice.
+const STATE_MIB: u64 = 64;
+const EVENTS_OF_A_MIB: u64 = 12_000;
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}: expected a number")))
@@ -41,6 +43,7 @@ enum State {
     /// On a small file system of its own, where the machine lets us make one.
     Disk {
         path: PathBuf,
+        mib: u64,
         is_own: bool,
     },
     Bucket {
@@ -50,14 +53,15 @@ enum State {
 }
 
 impl State {
-    fn directory(path: PathBuf) -> Self {
+    fn directory(path: PathBuf, events: u64) -> Self {
+        let mib = STATE_MIB + events / EVENTS_OF_A_MIB;
         std::fs::create_dir_all(&path).unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={STATE_MIB}m"), "tmpfs"]).arg(&path).output();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"]).arg(&path).output();
         let is_own = mount.is_ok_and(|output| output.status.success());
         if !is_own {
             eprintln!("a file system of its own for the state cannot be mounted here: its disk will not be full");
         }
-        State::Disk { path, is_own }
+        State::Disk { path, mib, is_own }
     }
 
     fn bucket() -> Self {
@@ -69,8 +73,9 @@ impl State {
     fn break_by(&self, fault: Fault) -> bool {
         match (self, fault) {
             // Until nothing more fits.
-            (State::Disk { path, is_own: true }, Fault::FillDisk) => {
-                let _ = std::fs::write(path.join("ballast"), vec![0; STATE_MIB as usize * 1024 * 1024]);
+            (State::Disk { path, mib, is_own: true }, Fault::FillDisk) => {
+                let mut ballast = std::fs::File::create(path.join("ballast")).unwrap();
+                let _ = (0..*mib).try_for_each(|_| ballast.write_all(&[0; 1024 * 1024]));
                 true
             }
             (State::Bucket { network, .. }, Fault::SlowState | Fault::CutState) => {
@@ -91,7 +96,7 @@ impl State {
 
 impl Drop for State {
     fn drop(&mut self) {
-        if let State::Disk { path, is_own: true } = self {
+        if let State::Disk { path, is_own: true, .. } = self {
             drop(Command::new("umount").args(["--lazy"]).arg(path).output());
         }
     }
@@ -149,6 +154,7 @@ struct Chaos<'a> {
     broker_comes_back: Option<JoinHandle<()>>,
     done: BTreeMap<Fault, u32>,
     starts_repeated: u32,
+    connections_lost: u32,
 }
 
 impl Chaos<'_> {
@@ -250,9 +256,11 @@ impl Chaos<'_> {
         for (instance, name) in NAMES.iter().enumerate() {
             let Some(process) = &mut self.instances[instance] else { continue };
             let Some(status) = process.0.try_wait().unwrap() else { continue };
-            assert_eq!(status.code(), Some(2), "instance {name} ended by itself; broken: {:?}", self.broken);
+            // A start that finds no server, or a connection that is broken for good: both ask for a supervisor, which we are.
+            let has_lost_kafka = status.code() == Some(1) && self.site.log(name).contains("CR-3108");
+            assert!(has_lost_kafka || status.code() == Some(2), "instance {name} ended by itself, {status}; broken: {:?}", self.broken);
             self.start(instance);
-            self.starts_repeated += 1;
+            *(if has_lost_kafka { &mut self.connections_lost } else { &mut self.starts_repeated }) += 1;
         }
     }
 }
@@ -287,21 +295,21 @@ fn after_all_that_an_unkind_world_does_everything_equals_an_undisturbed_run() {
         _ => panic!("CHAOS_STATE={wanted}: expected directory or bucket"),
     };
     if directory > 0 {
-        chaos(directory, |path| State::directory(path.join("state-chaos")));
+        chaos(directory, |path, events| State::directory(path.join("state-chaos"), events));
     }
     if bucket > 0 {
-        chaos(bucket, |_| State::bucket());
+        chaos(bucket, |_, _| State::bucket());
     }
 }
 
-fn chaos(kills: u64, state: impl FnOnce(&Path) -> State) {
+fn chaos(kills: u64, state: impl FnOnce(&Path, u64) -> State) {
     let (rate, seed) = (setting("CHAOS_RATE", 2_000), setting("CHAOS_SEED", 1));
     let events = kills * SECONDS_PER_KILL * rate;
     let directory = tempfile::tempdir().unwrap();
     let kafka = Kafka::start_nodes(directory.path(), BROKERS);
     let engine = Engine::start(directory.path());
     let network = Proxy::start(([127, 0, 0, 1], engine.port).into());
-    let state = state(directory.path());
+    let state = state(directory.path(), events);
     let site = rough_site(directory.path(), &kafka, &engine, &network, &state);
 
     let mut chaos = Chaos {
@@ -316,6 +324,7 @@ fn chaos(kills: u64, state: impl FnOnce(&Path) -> State) {
         broker_comes_back: None,
         done: BTreeMap::new(),
         starts_repeated: 0,
+        connections_lost: 0,
     };
     let begun = Instant::now();
     let (count, throttle, seed) = (events.to_string(), rate.to_string(), seed.to_string());
@@ -337,7 +346,13 @@ fn chaos(kills: u64, state: impl FnOnce(&Path) -> State) {
         feeding.join().unwrap();
     });
     chaos.mend(true);
-    eprintln!("{events} events in {:?}, seed {seed}: {:?}, {} starts repeated", begun.elapsed(), chaos.done, chaos.starts_repeated);
+    eprintln!(
+        "{events} events in {:?}, seed {seed}: {:?}, {} starts repeated, {} connections lost for good",
+        begun.elapsed(),
+        chaos.done,
+        chaos.starts_repeated,
+        chaos.connections_lost
+    );
 
     // From three to two. The last repair may have started it just now.
     support::await_true(Duration::from_secs(120), "the third instance is up", || {

@@ -233,9 +233,10 @@ impl Service {
         self.stages.iter().map(|(_, partitions)| partitions)
     }
 
-    /// Why the process cannot go on, if it cannot: the producer is broken for good, or the connections are dead.
+    /// Why the process cannot go on, if it cannot: producer or a consumer is broken for good, or the connections are dead.
     pub fn broken(&self) -> Option<String> {
-        self.producer.failure().or_else(|| self.watchdog.found())
+        let consumers = || self.partitions().find_map(Partitions::broken);
+        self.producer.failure().or_else(consumers).or_else(|| self.watchdog.found())
     }
 
     /// Ends in order, within the configured grace: finishes the partitions, leaves the groups, drains the queues. Every partition's

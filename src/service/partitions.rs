@@ -64,6 +64,8 @@ struct State {
     refused: HashMap<TopicPartition, String>,
     /// The consumer's own trouble.
     trouble: Option<String>,
+    /// The consumer is broken for good.
+    broken: Option<String>,
 }
 
 /// See the module's documentation.
@@ -119,6 +121,11 @@ impl Partitions {
         let mut reports: Vec<PartitionReport> = running.chain(refused).collect();
         reports.sort_by(|a, b| a.name.cmp(&b.name));
         reports
+    }
+
+    /// Why the consumer is broken for good, if it is: only another one helps.
+    pub fn broken(&self) -> Option<String> {
+        self.state().broken.clone()
     }
 
     /// The consumer's own trouble, if it has any.
@@ -233,7 +240,11 @@ impl AssignmentHandler for Partitions {
         } else {
             tracing::warn!(stage = self.around.factory.name(), %error, "kafka consumer in trouble");
         }
-        self.state().trouble = lasting.then(|| error.to_string());
+        let mut state = self.state();
+        state.trouble = lasting.then(|| error.to_string());
+        if matches!(error, KafkaError::Fatal(_)) {
+            state.broken = Some(error.to_string());
+        }
     }
 }
 

@@ -6,8 +6,6 @@ mod support;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use schemas::GroupingSet;
-use sinks::clickhouse::{ClickHouse, ClickHouseOptions};
 use support::Engine;
 
 /// What was counted: provider, service, hours after 2026-11-23 00:00, US dollars, unpriced events.
@@ -60,15 +58,8 @@ struct Stand {
 fn stand() -> Stand {
     let directory = tempfile::tempdir().unwrap();
     let engine = Engine::start(directory.path());
-    let url = format!("http://127.0.0.1:{}", engine.port);
-    let server = ClickHouse::new(ClickHouseOptions { url: url.clone(), ..ClickHouseOptions::default() }).unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        server.migrate(&GroupingSet::defaults()).await.unwrap();
-        for statement in statements() {
-            server.execute(&statement).await.unwrap();
-        }
-    });
+    let url = engine.url();
+    engine.filled(&tokio::runtime::Runtime::new().unwrap(), "cost_rhythm", &statements());
     let config = directory.path().join("config.toml");
     std::fs::write(&config, format!("[clickhouse]\nurl = \"{url}\"\n")).unwrap();
     Stand { config, url, _engine: engine, directory }

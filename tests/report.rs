@@ -6,8 +6,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use schemas::GroupingSet;
-use sinks::clickhouse::{ClickHouse, ClickHouseOptions};
+use sinks::clickhouse::ClickHouse;
 use support::Engine;
 
 /// Every grouping set with its values, one after the other for each event.
@@ -102,15 +101,9 @@ struct Stand {
 fn stand() -> Stand {
     let directory = tempfile::tempdir().unwrap();
     let engine = Engine::start(directory.path());
-    let url = format!("http://127.0.0.1:{}", engine.port);
-    let server = ClickHouse::new(ClickHouseOptions { url: url.clone(), ..ClickHouseOptions::default() }).unwrap();
+    let url = engine.url();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        server.migrate(&GroupingSet::defaults()).await.unwrap();
-        for statement in statements() {
-            server.execute(&statement).await.unwrap();
-        }
-    });
+    let server = engine.filled(&runtime, "cost_rhythm", &statements());
     std::fs::write(directory.path().join("prices.toml"), PRICES).unwrap();
     let config = directory.path().join("config.toml");
     std::fs::write(&config, format!("[clickhouse]\nurl = \"{url}\"\n{CONFIG}")).unwrap();

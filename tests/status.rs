@@ -6,7 +6,6 @@ mod support;
 use std::path::Path;
 use std::process::Output;
 
-use schemas::GroupingSet;
 use schemas::budget::CountedBudget;
 use sinks::clickhouse::{ClickHouse, ClickHouseOptions};
 use support::Engine;
@@ -26,15 +25,8 @@ impl Stand {
 
     /// A migrated database with rows, and the file of its configuration.
     fn database(&self, name: &str, statements: &[String]) -> std::path::PathBuf {
-        let url = format!("http://127.0.0.1:{}", self.engine.port);
-        let options = ClickHouseOptions { url: url.clone(), database: name.to_owned(), ..ClickHouseOptions::default() };
-        let server = ClickHouse::new(options).unwrap();
-        self.runtime.block_on(async {
-            server.migrate(&GroupingSet::defaults()).await.unwrap();
-            for statement in statements {
-                server.execute(statement).await.unwrap();
-            }
-        });
+        let url = self.engine.url();
+        self.engine.filled(&self.runtime, name, statements);
         let file = self.directory.path().join(format!("{name}.toml"));
         let text = format!(
             "[clickhouse]\nurl = \"{url}\"\ndatabase = \"{name}\"\n[budgets]\nfiles = [\"budgets/llm_platform.toml\", \"budgets/canary.toml\"]\n"

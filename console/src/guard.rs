@@ -37,13 +37,16 @@ pub(crate) async fn pass(State(console): State<Arc<Console>>, request: Request, 
 }
 
 fn refuse(console: &Console, request: &Request) -> Option<Problem> {
-    if console.intake.is_some() && request.uri().path() == intake::ROUTE && request.method() != Method::POST {
-        return Some(Problem::not_posted(request.method()));
-    }
-    let intake = console.intake.as_ref().filter(|_| is_posted_event(request));
-    if intake.is_none() && !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let remedy = if is_posted_event(request) { "set http.accept_events = true to let events in" } else { "ask with GET" };
-        return Some(Problem::new(BAD_METHOD, format!("{} is not answered here", request.method()), remedy));
+    let (method, is_for_events) = (request.method(), request.uri().path() == intake::ROUTE);
+    let intake = console.intake.as_ref().filter(|_| is_for_events);
+    match (intake, method) {
+        (Some(_), &Method::POST) | (None, &Method::GET | &Method::HEAD) => {}
+        (Some(_), _) => return Some(Problem::not_posted(method)),
+        (None, _) => {
+            let is_event = is_for_events && method == Method::POST;
+            let remedy = if is_event { "set http.accept_events = true to let events in" } else { "ask with GET" };
+            return Some(Problem::new(BAD_METHOD, format!("{method} is not answered here"), remedy));
+        }
     }
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
     if !is_ours(host, &console.public_host) && !intake.is_some_and(Intake::asks_for_token) {
@@ -55,10 +58,6 @@ fn refuse(console: &Console, request: &Request) -> Option<Problem> {
         return Some(Problem::new(FOREIGN, "another site asks", "the API answers its own page and programs, not other sites"));
     }
     None
-}
-
-fn is_posted_event(request: &Request) -> bool {
-    request.method() == Method::POST && request.uri().path() == intake::ROUTE
 }
 
 fn is_cross_site(headers: &HeaderMap) -> bool {

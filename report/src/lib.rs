@@ -7,6 +7,7 @@
 mod amount;
 mod currency;
 pub mod estimate;
+mod event;
 pub mod incident;
 mod markdown_text;
 pub mod periodic;

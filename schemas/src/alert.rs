@@ -7,14 +7,11 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::calendar::Window;
+use crate::cloud_event::CloudEvent;
 use crate::{Currency, Money, Timestamp};
 
 /// The CloudEvents `type` of an alert.
 pub const EVENT_TYPE: &str = "com.costrhythm.alert.v1";
-/// The CloudEvents `source` of an alert.
-pub const EVENT_SOURCE: &str = "/cost-rhythm";
-/// The content type of [`Alert::to_cloudevent`].
-pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 
 /// How grave an alert is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -159,7 +156,7 @@ impl Alert {
         serde_json::to_string(&Data::of(self))
     }
 
-    /// A structured CloudEvent 1.0 ([`CONTENT_TYPE`]); its layout is `golden/alert_v1.json`.
+    /// A structured CloudEvent 1.0 ([`crate::cloud_event`]); its layout is `golden/alert_v1.json`.
     ///
     /// # Errors
     /// Only if a JSON writer to memory fails, which it does not.
@@ -176,17 +173,15 @@ impl Alert {
     }
 
     fn cloudevent(&self, historical: Option<bool>) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::to_vec(&Envelope {
+        let event = CloudEvent {
             historical,
-            specversion: "1.0",
             id: self.id(),
-            source: EVENT_SOURCE,
-            r#type: EVENT_TYPE,
+            kind: EVENT_TYPE,
             subject: if self.scope.is_empty() { &self.rule } else { &self.scope },
             time: self.occurred_at.to_string(),
-            datacontenttype: "application/json",
             data: Data::of(self),
-        })
+        };
+        event.to_bytes()
     }
 }
 
@@ -214,21 +209,6 @@ pub fn scope_text<'a>(dimensions: impl IntoIterator<Item = (crate::Dimension, &'
 fn put(out: &mut Vec<u8>, field: &[u8]) {
     out.extend_from_slice(&(field.len() as u64).to_le_bytes());
     out.extend_from_slice(field);
-}
-
-/// The attributes of CloudEvents 1.0.
-#[derive(Serialize)]
-struct Envelope<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    historical: Option<bool>,
-    specversion: &'static str,
-    id: String,
-    source: &'static str,
-    r#type: &'static str,
-    subject: &'a str,
-    time: String,
-    datacontenttype: &'static str,
-    data: Data<'a>,
 }
 
 /// The fields of `avro/alert_v1.avsc`, in its order.

@@ -7,6 +7,7 @@ pub mod alert;
 pub mod avro;
 pub mod budget;
 pub mod calendar;
+pub mod cloud_event;
 pub mod currency;
 pub mod dimension;
 pub mod event;

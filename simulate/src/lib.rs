@@ -86,21 +86,27 @@ impl Simulator {
             return Err(format!("alerts differ from those of a quiet run: missing {missing:?}, extra {extra:?}"));
         }
         if left.budgets != quiet.budgets {
-            let differing = left.budgets.iter().find(|(key, text)| quiet.budgets.get(*key) != Some(text));
-            return Err(format!("budgets differ from those of a quiet run: {differing:?}"));
+            return Err(format!("budgets differ from those of a quiet run: {:?}", differing(&left.budgets, &quiet.budgets)));
         }
         if left.usage_events != quiet.usage_events {
-            let differing = left.usage_events.iter().find(|(key, text)| quiet.usage_events.get(*key) != Some(text));
-            return Err(format!("rows of events differ from those of a quiet run: {differing:?}"));
+            return Err(format!(
+                "rows of events differ from those of a quiet run: {:?}",
+                differing(&left.usage_events, &quiet.usage_events)
+            ));
         }
         if left.hours != quiet.hours {
-            let differing = left.hours.iter().find(|(key, text)| quiet.hours.get(*key) != Some(text));
             return Err(format!(
-                "the rhythm differs from that of a quiet run: {} rows, {}, {differing:?}",
+                "the rhythm differs from that of a quiet run: {} rows, {}, {:?}",
                 left.hours.len(),
-                quiet.hours.len()
+                quiet.hours.len(),
+                differing(&left.hours, &quiet.hours)
             ));
         }
         Ok(counts)
     }
+}
+
+/// A row that a quiet run has not, or has otherwise.
+fn differing<'a, K: Ord>(left: &'a BTreeMap<K, String>, quiet: &BTreeMap<K, String>) -> Option<(&'a K, &'a String)> {
+    left.iter().find(|(key, text)| quiet.get(*key) != Some(*text))
 }

@@ -1,6 +1,7 @@
 //! ClickHouse as far as the pipeline relies on it: rows by key, the largest revision wins, views sum generations.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 use runtime::invariant::Invariant;
 use runtime::io::{RowBatch, Table};
@@ -37,12 +38,12 @@ impl Tables {
             let found = match batch.table {
                 Table::Rollups => self.insert_rollup(block.rollup(row)),
                 Table::Budgets => self.insert_budget(block.budget(row)),
-                Table::Rhythm => self.insert_hour(block.rhythm(row)),
-                Table::Pace => self.insert_hour(block.pace(row)),
-                Table::Anomalies => self.insert_hour(block.anomaly(row)),
-                Table::Alerts => self.insert_alert(block.alert(row)),
+                Table::Rhythm => insert_once(&mut self.hours, block.rhythm(row), Invariant::RevisionNamesOneValue),
+                Table::Pace => insert_once(&mut self.hours, block.pace(row), Invariant::RevisionNamesOneValue),
+                Table::Anomalies => insert_once(&mut self.hours, block.anomaly(row), Invariant::RevisionNamesOneValue),
+                Table::Alerts => insert_once(&mut self.alerts, block.alert(row), Invariant::AlertIdNamesOneAlert),
                 Table::Accounts => self.insert_accounts(block.accounts(row)),
-                Table::UsageEvents => self.insert_usage_event(block.usage_event(row)),
+                Table::UsageEvents => insert_once(&mut self.usage_events, block.usage_event(row), Invariant::RevisionNamesOneValue),
             };
             wrong.extend(found);
         }
@@ -74,21 +75,6 @@ impl Tables {
             *held = value;
         }
         None
-    }
-
-    fn insert_alert(&mut self, (id, text): (String, String)) -> Option<Violation> {
-        let held = self.alerts.entry(id.clone()).or_insert_with(|| text.clone());
-        (*held != text).then(|| (Invariant::AlertIdNamesOneAlert, format!("{id}: {held} and {text}")))
-    }
-
-    fn insert_hour(&mut self, (key, text): ((String, u32), String)) -> Option<Violation> {
-        let held = self.hours.entry(key.clone()).or_insert_with(|| text.clone());
-        (*held != text).then(|| (Invariant::RevisionNamesOneValue, format!("hour {key:?}: {held} and {text}")))
-    }
-
-    fn insert_usage_event(&mut self, (key, text): ((i32, i64), String)) -> Option<Violation> {
-        let held = self.usage_events.entry(key).or_insert_with(|| text.clone());
-        (*held != text).then(|| (Invariant::RevisionNamesOneValue, format!("event {key:?}: {held} and {text}")))
     }
 
     fn insert_accounts(&mut self, row: AccountsRow) -> Option<Violation> {
@@ -158,4 +144,14 @@ impl Tables {
         }
         Ok(rows.into_iter().map(|((start, values), value)| value.line(start, values)).collect())
     }
+}
+
+/// A row whose key never stands for anything else.
+fn insert_once<K: Ord + Clone + Debug>(
+    rows: &mut BTreeMap<K, String>,
+    (key, text): (K, String),
+    invariant: Invariant,
+) -> Option<Violation> {
+    let held = rows.entry(key.clone()).or_insert_with(|| text.clone());
+    (*held != text).then(|| (invariant, format!("{key:?}: {held} and {text}")))
 }

@@ -182,9 +182,7 @@ pub(super) struct Sender {
 impl Sender {
     pub(super) fn new(client: &ClientConfig, topic: &str) -> anyhow::Result<Self> {
         let mut client = client.clone();
-        client
-            .set("enable.idempotence", "true")
-            .set("partitioner", "murmur2_random")
+        connect::producing_events(&mut client)
             .set("compression.type", "zstd")
             .set("linger.ms", "20")
             .set("batch.size", "262144")

@@ -9,6 +9,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord};
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::service::MESSAGE_MAX_BYTES;
+use crate::service::connect::producing_events;
 
 /// How long to wait for room in the queue before it is tried again.
 const FULL: Duration = Duration::from_millis(10);
@@ -18,11 +19,7 @@ const FULL: Duration = Duration::from_millis(10);
 /// # Errors
 /// A setting that librdkafka refuses.
 pub(super) fn replaying(client: &mut ClientConfig) -> KafkaResult<BaseProducer> {
-    client
-        .set("enable.idempotence", "true")
-        .set("partitioner", "murmur2_random")
-        .set("message.max.bytes", MESSAGE_MAX_BYTES.to_string())
-        .create()
+    producing_events(client).set("message.max.bytes", MESSAGE_MAX_BYTES.to_string()).create()
 }
 
 /// Sends one record, when there is room for it.

@@ -7,6 +7,7 @@ pub use load::{ConfigError, from_text, load};
 pub use sections::*;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use processor::meter::MeterRules;
@@ -18,6 +19,11 @@ use schemas::notes::Notes;
 use schemas::price_book::PriceBook;
 use schemas::rates::Rates;
 use xxhash_rust::xxh3::xxh3_128;
+
+/// In the unit of event time; what is longer than that can count is for ever.
+pub fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
 
 /// Everything that the fold's results depend on, read and checked.
 pub struct Rules {

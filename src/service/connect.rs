@@ -64,6 +64,11 @@ pub fn kafka_client(config: &Config) -> anyhow::Result<ClientConfig> {
     Ok(client)
 }
 
+/// What every producer of events needs, so that all of them agree on an event's partition.
+pub fn producing_events(client: &mut ClientConfig) -> &mut ClientConfig {
+    client.set("enable.idempotence", "true").set("partitioner", "murmur2_random")
+}
+
 /// Names of the topics that are written to.
 pub fn out_topics(config: &Config) -> OutTopics {
     let kafka = &config.kafka;

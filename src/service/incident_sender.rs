@@ -1,7 +1,7 @@
 //! Incidents to the topic of alerts: one event for each cause, when it has settled, when it is worse, and when it is over.
 
 use jiff::Timestamp;
-use report::incident::{BEGAN_WITHIN_DAYS, LOOKED_BACK_DAYS, Notice, Tracker, mark, read};
+use report::incident::{BEGAN_WITHIN_DAYS, Incident, LOOKED_BACK_DAYS, Notice, Tracker, mark, read};
 use sinks::clickhouse::ClickHouse;
 
 use super::once::{Name, Once};
@@ -19,13 +19,21 @@ pub(super) struct Incidents {
     public_url: String,
     /// `None`: what was told has to be looked up first.
     tracker: Option<Tracker>,
-    /// The mark at the last look; empty: look in any case.
+    /// As they were last read, and the mark of that; empty: they have to be read.
+    incidents: Vec<Incident>,
     mark: String,
 }
 
 impl Incidents {
     pub(super) fn new(server: ClickHouse, once: Once, public_url: &str) -> Self {
-        Incidents { server, once, public_url: public_url.trim_end_matches('/').to_owned(), tracker: None, mark: String::new() }
+        Incidents {
+            server,
+            once,
+            public_url: public_url.trim_end_matches('/').to_owned(),
+            tracker: None,
+            incidents: Vec::new(),
+            mark: String::new(),
+        }
     }
 
     /// Another process tells from now on.
@@ -41,13 +49,11 @@ impl Incidents {
         };
         let reader = reader(&self.server, &self.once.handle);
         let mark = mark(&reader)?;
-        if mark == self.mark && !tracker.is_waiting() {
-            return Ok(());
+        if mark != self.mark {
+            self.incidents = read(&reader, now_s)?;
+            self.mark = mark;
         }
-        let notices = tracker.look(&read(&reader, now_s)?, now_s);
-        // What a notice makes due is seen by another look.
-        self.mark = if notices.is_empty() { mark } else { String::new() };
-        for notice in notices {
+        for notice in tracker.look(&self.incidents, now_s) {
             let name = name(&notice);
             if self.once.is_sent(&name)? {
                 tracker.note(&notice);

@@ -17,7 +17,8 @@ use runtime::io::Message;
 use schemas::{Reason, Rejection, Timestamp};
 
 use super::MESSAGE_MAX_BYTES;
-use crate::config::Config;
+use super::connect::producing_events;
+use crate::config::{Config, micros};
 
 /// What is not acknowledged so long is given up; the producer of the event sends it again. Below the route's patience.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(25);
@@ -29,7 +30,7 @@ pub(super) struct KafkaDoor {
     producer: FutureProducer,
     topic: String,
     decoder: Mutex<Decoder>,
-    future: Duration,
+    future_us: i64,
 }
 
 impl KafkaDoor {
@@ -39,9 +40,7 @@ impl KafkaDoor {
     /// A setting that librdkafka refuses.
     pub(super) fn new(config: &Config, client: &ClientConfig) -> anyhow::Result<Self> {
         let mut client = client.clone();
-        client
-            .set("enable.idempotence", "true")
-            .set("partitioner", "murmur2_random")
+        producing_events(&mut client)
             .set("message.max.bytes", MESSAGE_MAX_BYTES.to_string())
             // The topic's limit is one of batches: none is larger than one event needs.
             .set("batch.size", "65536")
@@ -51,7 +50,7 @@ impl KafkaDoor {
             producer: client.create().context("CR-3003: no producer for http.accept_events")?,
             topic: config.kafka.topic(&config.kafka.events_topic),
             decoder: Mutex::new(Decoder::new(DecoderOptions::default())?),
-            future: config.windows.future,
+            future_us: micros(config.windows.future),
         })
     }
 
@@ -96,12 +95,11 @@ impl EventDoor for KafkaDoor {
         let mut decoder = self.decoder.lock().unwrap_or_else(PoisonError::into_inner);
         match decoder.decode(&message, &arena) {
             Decoded::Event(event) => {
-                let future_us = i64::try_from(self.future.as_micros()).unwrap_or(i64::MAX);
-                if event.occurred_at > now.plus(future_us) {
+                if event.occurred_at > now.plus(self.future_us) {
                     let detail = format!(
                         "occurred_at is {}, more than {} s after the present {now}: check the producer's clock",
                         event.occurred_at,
-                        self.future.as_secs()
+                        self.future_us / 1_000_000
                     );
                     return Err(Rejection::new(Reason::OccurredAtInFuture, detail));
                 }

@@ -11,6 +11,7 @@ pub mod report_question;
 mod report_sender;
 pub mod senders;
 pub mod signals;
+mod ticking;
 pub mod topics;
 mod watchdog;
 
@@ -41,7 +42,7 @@ use self::metrics::{Metrics, QueueLevel, Sources, SpendSources};
 use self::partitions::{Partitions, Surroundings};
 use self::senders::{SenderParts, Senders};
 use self::watchdog::Watchdog;
-use crate::config::{Config, Rules};
+use crate::config::{Config, Rules, micros};
 use crate::stages::budget_figures::BudgetFigures;
 use crate::stages::spend_figures::SpendFigures;
 use crate::stages::{MeterFactory, MonitorFactory, StageFactory};
@@ -350,7 +351,6 @@ fn meter_factory(
     shards: i32,
     figures: SpendFigures,
 ) -> anyhow::Result<MeterFactory> {
-    let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
     let meter_rules = MeterRules {
         lateness_us: micros(config.windows.lateness),
         retain_us: micros(config.windows.retain),

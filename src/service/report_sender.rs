@@ -29,9 +29,9 @@ impl Reports {
     /// CR-3003: what the schedule or a report rests on cannot be.
     pub(super) fn new(config: &Config, server: ClickHouse, once: Once) -> anyhow::Result<Self> {
         let schedule = &config.report.schedule;
+        let rules = Rules::read(config)?;
         for (index, wanted) in schedule.iter().enumerate() {
             let (period, currency) = (wanted.period, wanted.currency);
-            let rules = Rules::read(config)?;
             if !rules.rates.knows(currency) {
                 bail!("CR-3003: report.schedule: currency = {currency}: there is no rate for it: add one to a file of prices.rates");
             }
@@ -40,10 +40,12 @@ impl Reports {
                     "CR-3003: report.schedule: period = {period:?}, currency = {currency} is there twice in the same format: keep one of them"
                 );
             }
-            // What is wrong with report.shares is said at the start, not at night.
-            report_question(config, rules, Slot::new(*wanted).last_over(config, Timestamp::now())?, currency)?;
         }
-        let slots = schedule.iter().copied().map(Slot::new).collect();
+        let slots: Vec<Slot> = schedule.iter().copied().map(Slot::new).collect();
+        if let Some(first) = slots.first() {
+            // What is wrong with report.shares is said at the start, not at night.
+            report_question(config, rules, first.last_over(config, Timestamp::now())?, first.schedule.currency)?;
+        }
         Ok(Reports { config: config.clone(), server, once, slots })
     }
 

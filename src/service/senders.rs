@@ -1,9 +1,9 @@
 //! What one instance sends for all: reports on a schedule, and incidents. The one that owns partition 0 of the partials topic does.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::Context;
 use object_store::ObjectStore;
@@ -16,12 +16,11 @@ use super::incident_sender::Incidents;
 use super::once::Once;
 use super::partitions::Partitions;
 use super::report_sender::Reports;
+use super::ticking::Ticking;
 use crate::config::Config;
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How long a flag to stop may go unseen.
-const NAP: Duration = Duration::from_millis(100);
 
 /// What senders need of the service.
 pub struct SenderParts {
@@ -41,14 +40,11 @@ pub struct SenderParts {
     pub handle: Handle,
 }
 
-/// The thread that sends.
-pub struct Senders {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
-}
+/// What sends.
+pub struct Senders(Ticking);
 
 impl Senders {
-    /// Starts the thread; `None`: nothing is to be sent.
+    /// Starts sending; `None`: nothing is to be sent.
     ///
     /// # Errors
     /// CR-3003: what the schedule of reports rests on cannot be; or no thread can be started.
@@ -67,50 +63,40 @@ impl Senders {
         if reports.is_none() && incidents.is_none() {
             return Ok(None);
         }
-        let sending = Sending { monitors: parts.monitors, stop: Arc::clone(&stop), reports, incidents };
-        let thread =
-            std::thread::Builder::new().name("senders".to_owned()).spawn(move || sending.run()).context("no thread for senders")?;
-        Ok(Some(Senders { stop, thread }))
+        let mut sending = Sending { monitors: parts.monitors, reports, incidents, of_reports: String::new(), of_incidents: String::new() };
+        let ticking = Ticking::start("senders", LOOK_EVERY, stop, move || {
+            sending.look();
+            ControlFlow::Continue(())
+        });
+        Ok(Some(Senders(ticking.context("no thread for senders")?)))
     }
 
-    /// Tells the thread to end, and waits for it at most so long: what it was at is done by the next start.
+    /// Ends, and waits for that at most so long: what it was at is done by the next start.
     pub fn stop(self, limit: Duration) {
-        self.stop.store(true, Ordering::SeqCst);
-        let begun = Instant::now();
-        while !self.thread.is_finished() && begun.elapsed() < limit {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        self.0.stop(limit);
     }
 }
 
 struct Sending {
     monitors: Partitions,
-    stop: Arc<AtomicBool>,
     reports: Option<Reports>,
     incidents: Option<Incidents>,
+    /// Trouble that was told, each once.
+    of_reports: String,
+    of_incidents: String,
 }
 
 impl Sending {
-    fn run(mut self) {
-        let mut looked: Option<Instant> = None;
-        // Each trouble is told once.
-        let (mut of_reports, mut of_incidents) = (String::new(), String::new());
-        while !self.stop.load(Ordering::SeqCst) {
-            std::thread::sleep(NAP);
-            if looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
-                continue;
-            }
-            looked = Some(Instant::now());
-            if !self.is_ours() {
-                self.incidents.iter_mut().for_each(Incidents::forget);
-                continue;
-            }
-            if let Some(reports) = &mut self.reports {
-                tell(reports.look(), "CR-6006: a report is not sent yet", &mut of_reports);
-            }
-            if let Some(incidents) = &mut self.incidents {
-                tell(incidents.look(), "CR-6007: incidents are not sent yet", &mut of_incidents);
-            }
+    fn look(&mut self) {
+        if !self.is_ours() {
+            self.incidents.iter_mut().for_each(Incidents::forget);
+            return;
+        }
+        if let Some(reports) = &mut self.reports {
+            tell(reports.look(), "CR-6006: a report is not sent yet", &mut self.of_reports);
+        }
+        if let Some(incidents) = &mut self.incidents {
+            tell(incidents.look(), "CR-6007: incidents are not sent yet", &mut self.of_incidents);
         }
     }
 

@@ -3,7 +3,7 @@
 //! After a long freeze of the brokers librdkafka may lose all of them and never look for them again (seen with 2.12 after 100 s; it reads like its issue
 //! 5301): no partition is assigned any more, nothing is acknowledged, and nothing says so. Then the process ends, to be started again by its supervisor.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,10 @@ use rdkafka::ClientConfig;
 use sinks::kafka::Producer;
 
 use super::partitions::Partitions;
+use super::ticking::Ticking;
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// How long a flag to stop may go unseen.
-const NAP: Duration = Duration::from_millis(100);
 /// What stands still for so long may be dead. Longer than a group takes to give partitions away and back.
 const STILL_FOR: Duration = Duration::from_secs(90);
 /// A new client is answered so often in a row meanwhile: the brokers are there.
@@ -27,7 +26,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 /// Looks at stages and producer, on a thread of its own.
 pub(super) struct Watchdog {
     found: Arc<Mutex<Option<String>>>,
-    stop: Arc<AtomicBool>,
+    ticking: Ticking,
 }
 
 impl Watchdog {
@@ -36,27 +35,17 @@ impl Watchdog {
     /// # Errors
     /// No thread.
     pub(super) fn start(stages: Vec<Partitions>, producer: Producer, client: ClientConfig) -> std::io::Result<Self> {
-        let watchdog = Watchdog { found: Arc::default(), stop: Arc::default() };
-        let (found, stop) = (Arc::clone(&watchdog.found), Arc::clone(&watchdog.stop));
-        let watch = move || {
-            let mut watch = Watch::default();
-            let mut looked = Instant::now();
-            while !stop.load(Ordering::SeqCst) {
-                std::thread::sleep(NAP);
-                if looked.elapsed() < LOOK_EVERY {
-                    continue;
-                }
-                looked = Instant::now();
-                let owned = stages.iter().map(|stage| !stage.report().is_empty()).collect();
-                let answers = || Admin::new(&client, ANSWERED_WITHIN).is_ok_and(|admin| admin.cluster_id().is_ok());
-                if let Some(reason) = watch.look(Seen { owned, unacknowledged: producer.unacknowledged() }, looked, answers) {
-                    *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
-                    return;
-                }
-            }
+        let found: Arc<Mutex<Option<String>>> = Arc::default();
+        let (reasons, mut watch) = (Arc::clone(&found), Watch::default());
+        let look = move || {
+            let owned = stages.iter().map(|stage| !stage.report().is_empty()).collect();
+            let answers = || Admin::new(&client, ANSWERED_WITHIN).is_ok_and(|admin| admin.cluster_id().is_ok());
+            let seen = Seen { owned, unacknowledged: producer.unacknowledged() };
+            let Some(reason) = watch.look(seen, Instant::now(), answers) else { return ControlFlow::Continue(()) };
+            *reasons.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+            ControlFlow::Break(())
         };
-        std::thread::Builder::new().name("watchdog".to_owned()).spawn(watch)?;
-        Ok(watchdog)
+        Ok(Watchdog { found, ticking: Ticking::start("watchdog", LOOK_EVERY, Arc::default(), look)? })
     }
 
     /// What is dead, if something is.
@@ -64,9 +53,9 @@ impl Watchdog {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Looks no more.
-    pub(super) fn stop(&self) {
-        self.stop.store(true, Ordering::SeqCst);
+    /// Looks no more; a look that is under way is not waited for.
+    pub(super) fn stop(self) {
+        self.ticking.stop(Duration::ZERO);
     }
 }
 

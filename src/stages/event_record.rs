@@ -1,7 +1,7 @@
 //! Events on the topic of alerts.
 
 use runtime::io::{OutRecord, OutTopic};
-use schemas::alert::CONTENT_TYPE;
+use schemas::cloud_event::CONTENT_TYPE;
 
 /// A structured CloudEvent; those of one key stay in order.
 pub fn event_record(key: String, event: Vec<u8>) -> OutRecord {

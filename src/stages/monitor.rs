@@ -15,7 +15,7 @@ use sinks::clickhouse::rows::{self, Block};
 
 use super::budget_figures::{BudgetFigures, BudgetNotes};
 use super::{StageFactory, StagePlace, event_record};
-use crate::config::{AlertsConfig, Config, Historical, Rules};
+use crate::config::{AlertsConfig, Config, Historical, Rules, micros};
 
 /// Rows are handed on in pieces of this size.
 const ROWS: u32 = 16_384;
@@ -48,7 +48,7 @@ impl Outward {
 impl MonitorFactory {
     /// By the configuration.
     pub fn new(config: &Config, rules: &Rules) -> Self {
-        let retain_us = i64::try_from(config.windows.retain.as_micros()).unwrap_or(i64::MAX);
+        let retain_us = micros(config.windows.retain);
         let monitor = MonitorRules {
             sets: rules.sets.clone(),
             budgets: rules.budgets.clone(),

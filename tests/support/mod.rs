@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use schemas::GroupingSet;
+use sinks::clickhouse::{ClickHouse, ClickHouseOptions};
+
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_cost-rhythm");
 
@@ -178,6 +181,23 @@ impl Engine {
             .unwrap();
         self.process = Some(Process(child));
         await_true(Duration::from_secs(60), "the engine answers", || std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// A client of a database that has all tables and views, and in which these statements have run.
+    pub fn filled(&self, runtime: &tokio::runtime::Runtime, database: &str, statements: &[String]) -> ClickHouse {
+        let options = ClickHouseOptions { url: self.url(), database: database.to_owned(), ..ClickHouseOptions::default() };
+        let server = ClickHouse::new(options).unwrap();
+        runtime.block_on(async {
+            server.migrate(&GroupingSet::defaults()).await.unwrap();
+            for statement in statements {
+                server.execute(statement).await.unwrap();
+            }
+        });
+        server
     }
 
     pub fn pid(&self) -> u32 {

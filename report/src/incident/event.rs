@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use schemas::alert::EVENT_SOURCE;
+use schemas::alert::{AlertState, Level};
+use schemas::cloud_event::CloudEvent;
 use serde::{Deserialize, Serialize};
 
 use super::{Contributor, Incident, IncidentKey};
 use crate::Amount;
-use crate::status::sha256;
+use crate::event::{event_id, instant};
 
 /// The CloudEvents `type` of an incident.
 pub const INCIDENT_EVENT_TYPE: &str = "com.costrhythm.incident.v1";
@@ -15,36 +16,13 @@ pub const INCIDENT_EVENT_TYPE: &str = "com.costrhythm.incident.v1";
 /// Contributors that are named in the sentence.
 const NAMED: usize = 3;
 
-/// What is told of an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NoticeState {
-    /// It is there.
-    Fired,
-    /// A warning became critical.
-    Escalated,
-    /// It is over, or a narrower scope explains it.
-    Resolved,
-}
-
-impl NoticeState {
-    /// Its name in events.
-    pub const fn name(self) -> &'static str {
-        match self {
-            NoticeState::Fired => "fired",
-            NoticeState::Escalated => "escalated",
-            NoticeState::Resolved => "resolved",
-        }
-    }
-}
-
 /// An incident and what is told of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
     /// As it was last seen.
     pub incident: Incident,
-    /// What is told.
-    pub state: NoticeState,
+    /// Fired: it is there; escalated: a warning became critical; resolved: it is over, or a narrower scope explains it.
+    pub state: AlertState,
     /// Resolved because this incident explains it.
     pub explained_by: Option<IncidentKey>,
 }
@@ -52,7 +30,7 @@ pub struct Notice {
 impl Notice {
     /// The CloudEvent's id, 32 hex digits: the same for the same narrowest scope, first hour and state.
     pub fn id(&self) -> String {
-        short_hash(&[&self.incident.key.scope, &self.incident.key.since.to_string(), self.state.name()])
+        event_id(&format!("{}\n{}", named(&self.incident.key), self.state.name()))
     }
 
     /// All that is told of an incident is on one partition, in order.
@@ -67,18 +45,16 @@ impl Notice {
     pub fn to_cloudevent(&self, public_url: &str) -> Result<Vec<u8>, serde_json::Error> {
         let Incident { key, started_at, ended_at, rules, actual, expected, excess, factor, contributors, .. } = &self.incident;
         let explained_by = self.explained_by.as_ref();
-        serde_json::to_vec(&Envelope {
-            specversion: "1.0",
+        let event = CloudEvent {
+            historical: None,
             id: self.id(),
-            source: EVENT_SOURCE,
-            r#type: INCIDENT_EVENT_TYPE,
+            kind: INCIDENT_EVENT_TYPE,
             subject: &key.scope,
             time: instant(*ended_at),
-            datacontenttype: "application/json",
             data: Data {
-                incident: short_hash(&[&key.scope, &key.since.to_string()]),
+                incident: event_id(&named(key)),
                 state: self.state,
-                level: if self.incident.is_critical { "critical" } else { "warning" },
+                level: if self.incident.is_critical { Level::Critical } else { Level::Warning },
                 scope: &key.scope,
                 since: instant(key.since),
                 started_at: instant(*started_at),
@@ -94,14 +70,15 @@ impl Notice {
                 explanation: self.explanation(),
                 permalink: (!public_url.is_empty()).then(|| format!("{public_url}/")),
             },
-        })
+        };
+        event.to_bytes()
     }
 
     /// The notice that these bytes of [`Notice::to_cloudevent`] told, which another process may have made of this incident before it grew.
     #[must_use]
     pub fn as_told(mut self, event: &[u8]) -> Notice {
         let event: serde_json::Value = serde_json::from_slice(event).unwrap_or_default();
-        self.incident.is_critical = event["data"]["level"] == "critical";
+        self.incident.is_critical = event["data"]["level"] == Level::Critical.name();
         self
     }
 
@@ -130,43 +107,25 @@ impl Notice {
             (Some(by), _) => {
                 let _ = write!(text, " {} explains it: go by that incident.", by.scope);
             }
-            (None, NoticeState::Resolved) => text += " It is over: all of these are as usual again.",
-            (None, NoticeState::Escalated) => text += " It is critical now.",
-            (None, NoticeState::Fired) => {}
+            (None, AlertState::Resolved) => text += " It is over: all of these are as usual again.",
+            (None, AlertState::Escalated) => text += " It is critical now.",
+            (None, AlertState::Fired | AlertState::PeriodReset) => {}
         }
         text
     }
 }
 
-fn short_hash(parts: &[&str]) -> String {
-    let mut hash = sha256(format!("incident\n{}", parts.join("\n")).as_bytes());
-    hash.truncate(32);
-    hash
-}
-
-fn instant(seconds: i64) -> String {
-    jiff::Timestamp::from_second(seconds).map(|at| at.to_string()).unwrap_or_default()
-}
-
-/// The attributes of CloudEvents 1.0.
-#[derive(Serialize)]
-struct Envelope<'a> {
-    specversion: &'static str,
-    id: String,
-    source: &'static str,
-    r#type: &'static str,
-    subject: &'a str,
-    time: String,
-    datacontenttype: &'static str,
-    data: Data<'a>,
+/// What makes an incident that one, as ids are made of it.
+fn named(key: &IncidentKey) -> String {
+    format!("incident\n{}\n{}", key.scope, key.since)
 }
 
 /// What `docs/OPERATIONS.md` tells consumers.
 #[derive(Serialize)]
 struct Data<'a> {
     incident: String,
-    state: NoticeState,
-    level: &'static str,
+    state: AlertState,
+    level: Level,
     scope: &'a str,
     since: String,
     started_at: String,
@@ -193,7 +152,7 @@ struct ExplainedBy<'a> {
 mod tests {
     use super::*;
 
-    fn notice(state: NoticeState) -> Notice {
+    fn notice(state: AlertState) -> Notice {
         let amount = |text: &str| Amount(text.parse().unwrap());
         let other =
             |scope: &str| Contributor { scope: scope.to_owned(), actual: amount("15"), expected: amount("3"), excess: amount("12") };
@@ -219,7 +178,7 @@ mod tests {
     #[test]
     fn the_event_says_what_it_cost_who_saw_it_and_what_explains_it() {
         let event: serde_json::Value =
-            serde_json::from_slice(&notice(NoticeState::Fired).to_cloudevent("https://c.example").unwrap()).unwrap();
+            serde_json::from_slice(&notice(AlertState::Fired).to_cloudevent("https://c.example").unwrap()).unwrap();
         assert_eq!(
             event["data"]["explanation"],
             "feature=code_review has spent 12.34 USD since 2026-11-28T12:00:00Z, where 0.5000 were expected (24.7 times as much); 3 hours so far. \
@@ -236,26 +195,26 @@ mod tests {
             (&"critical".into(), &"fired".into(), &"https://c.example/".into())
         );
         let explained_by = Some(IncidentKey { scope: "user_id=u".to_owned(), since: 1_795_867_200 });
-        let resolved = Notice { explained_by, ..notice(NoticeState::Resolved) };
+        let resolved = Notice { explained_by, ..notice(AlertState::Resolved) };
         assert!(resolved.explanation().ends_with(" user_id=u explains it: go by that incident."));
         let event: serde_json::Value = serde_json::from_slice(&resolved.to_cloudevent("").unwrap()).unwrap();
         assert_eq!((&event["data"]["explained_by"]["scope"], &event["data"]["permalink"]), (&"user_id=u".into(), &serde_json::Value::Null));
-        assert!(notice(NoticeState::Resolved).explanation().ends_with("as usual again."));
-        let mut milder = notice(NoticeState::Fired);
+        assert!(notice(AlertState::Resolved).explanation().ends_with("as usual again."));
+        let mut milder = notice(AlertState::Fired);
         milder.incident.is_critical = false;
-        assert_eq!(notice(NoticeState::Fired).as_told(&milder.to_cloudevent("").unwrap()), milder);
+        assert_eq!(notice(AlertState::Fired).as_told(&milder.to_cloudevent("").unwrap()), milder);
     }
 
     #[test]
     fn the_id_depends_on_scope_hour_and_state_alone() {
-        let fired = notice(NoticeState::Fired);
+        let fired = notice(AlertState::Fired);
         let mut grown = fired.clone();
         (grown.incident.ended_at, grown.incident.is_critical) = (0, false);
         grown.incident.contributors.clear();
         assert_eq!(grown.id(), fired.id());
         let mut later = fired.clone();
         later.incident.key.since += 3600;
-        assert!(later.id() != fired.id() && notice(NoticeState::Resolved).id() != fired.id());
+        assert!(later.id() != fired.id() && notice(AlertState::Resolved).id() != fired.id());
         assert_eq!(fired.kafka_key(), "incident|feature=code_review|2026-11-28T12:00:00Z");
     }
 }

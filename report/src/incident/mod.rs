@@ -6,7 +6,7 @@
 mod event;
 mod tracker;
 
-pub use event::{INCIDENT_EVENT_TYPE, Notice, NoticeState};
+pub use event::{INCIDENT_EVENT_TYPE, Notice};
 pub use tracker::Tracker;
 
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Incident, IncidentKey, Notice, NoticeState};
+use schemas::alert::AlertState;
+
+use super::{Incident, IncidentKey, Notice};
 
 /// Hours of one cause are closed on many partitions, one soon after the other: an incident is told when it has not changed for so long, in seconds.
 const SETTLED_AFTER_S: i64 = 20;
@@ -51,7 +53,7 @@ impl Tracker {
             }
             // It was told and is not one of its own any more: a narrower scope explains it by now. That one is told first.
             if let Some(by) = incidents.iter().find(|other| is_part_of(&incident, other) && self.told.contains_key(&other.key)) {
-                notices.push(Notice { explained_by: Some(by.key.clone()), state: NoticeState::Resolved, incident: incident.clone() });
+                notices.push(Notice { explained_by: Some(by.key.clone()), state: AlertState::Resolved, incident: incident.clone() });
             }
             // Until it was told as over: sending may fail.
             self.seen.insert(key, (incident, since));
@@ -59,24 +61,19 @@ impl Tracker {
         notices
     }
 
-    /// Is something seen that is to be told as soon as it settles?
-    pub fn is_waiting(&self) -> bool {
-        self.seen.values().any(|(incident, _)| self.due(incident).is_some())
-    }
-
     /// A notice was sent.
     pub fn note(&mut self, notice: &Notice) {
         let told = self.told.entry(notice.incident.key.clone()).or_default();
         told.is_critical |= notice.incident.is_critical;
-        told.is_over |= notice.state == NoticeState::Resolved;
+        told.is_over |= notice.state == AlertState::Resolved;
     }
 
     fn due(&self, incident: &Incident) -> Option<Notice> {
         let state = match self.told.get(&incident.key) {
-            None => NoticeState::Fired,
+            None => AlertState::Fired,
             Some(told) if told.is_over => return None,
-            Some(told) if incident.is_critical && !told.is_critical => NoticeState::Escalated,
-            Some(_) if incident.is_over => NoticeState::Resolved,
+            Some(told) if incident.is_critical && !told.is_critical => AlertState::Escalated,
+            Some(_) if incident.is_over => AlertState::Resolved,
             Some(_) => return None,
         };
         Some(Notice { incident: incident.clone(), state, explained_by: None })
@@ -122,8 +119,13 @@ mod tests {
         }
     }
 
+    /// Is something seen that is to be told as soon as it settles?
+    fn is_waiting(tracker: &Tracker) -> bool {
+        tracker.seen.values().any(|(incident, _)| tracker.due(incident).is_some())
+    }
+
     /// Looks until nothing changes any more; what is told, as scope and state.
-    fn settle(tracker: &mut Tracker, now_s: &mut i64, incidents: &[Incident]) -> Vec<(String, NoticeState, Option<String>)> {
+    fn settle(tracker: &mut Tracker, now_s: &mut i64, incidents: &[Incident]) -> Vec<(String, AlertState, Option<String>)> {
         let mut told = Vec::new();
         for _ in 0..12 {
             *now_s += 5;
@@ -139,17 +141,17 @@ mod tests {
     fn an_incident_is_told_once_when_it_has_settled_and_again_when_it_is_worse_or_over() {
         let (mut tracker, mut now) = (Tracker::default(), 0);
         let mut seen = incident(&["feature=a", "total"], 10, 1);
-        assert!(tracker.look(std::slice::from_ref(&seen), 0).is_empty() && tracker.is_waiting());
+        assert!(tracker.look(std::slice::from_ref(&seen), 0).is_empty() && is_waiting(&tracker));
         let told = |state| vec![("feature=a".to_owned(), state, None)];
-        assert_eq!(settle(&mut tracker, &mut now, &[seen.clone()]), told(NoticeState::Fired));
+        assert_eq!(settle(&mut tracker, &mut now, &[seen.clone()]), told(AlertState::Fired));
         seen.ended_at += HOUR;
         assert_eq!(settle(&mut tracker, &mut now, &[seen.clone()]), []);
         seen.is_critical = true;
-        assert_eq!(settle(&mut tracker, &mut now, &[seen.clone()]), told(NoticeState::Escalated));
+        assert_eq!(settle(&mut tracker, &mut now, &[seen.clone()]), told(AlertState::Escalated));
         seen.is_over = true;
-        assert_eq!(settle(&mut tracker, &mut now, &[seen.clone()]), told(NoticeState::Resolved));
+        assert_eq!(settle(&mut tracker, &mut now, &[seen.clone()]), told(AlertState::Resolved));
         assert_eq!(settle(&mut tracker, &mut now, &[seen]), []);
-        assert!(!tracker.is_waiting());
+        assert!(!is_waiting(&tracker));
     }
 
     #[test]
@@ -167,7 +169,7 @@ mod tests {
         for is_restarted in [false, true] {
             let (mut tracker, mut now) = (Tracker::default(), 0);
             let wide = incident(&["provider=x", "total"], 10, 1);
-            let fired = Notice { incident: wide.clone(), state: NoticeState::Fired, explained_by: None };
+            let fired = Notice { incident: wide.clone(), state: AlertState::Fired, explained_by: None };
             assert_eq!(settle(&mut tracker, &mut now, &[wide]).len(), 1);
             if is_restarted {
                 tracker = Tracker::new([serde_json::from_str(&serde_json::to_string(&fired).unwrap()).unwrap()]);
@@ -182,7 +184,7 @@ mod tests {
             assert_eq!(tracker.look(std::slice::from_ref(&apart), now).len(), 1);
             assert_eq!(
                 settle(&mut tracker, &mut now, std::slice::from_ref(&apart)),
-                [("provider=x".to_owned(), NoticeState::Resolved, Some("feature=a".to_owned()))],
+                [("provider=x".to_owned(), AlertState::Resolved, Some("feature=a".to_owned()))],
                 "{is_restarted}"
             );
             assert_eq!(settle(&mut tracker, &mut now, &[apart]), []);

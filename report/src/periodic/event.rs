@@ -1,11 +1,11 @@
 //! A report as an event on the topic of alerts.
 
-use schemas::alert::EVENT_SOURCE;
+use schemas::cloud_event::CloudEvent;
 use serde::{Deserialize, Serialize};
 
 use super::{Period, PeriodKind, Report, change};
 use crate::currency::windows;
-use crate::status::sha256;
+use crate::event::{event_id, instant};
 use crate::{ReadError, Reader, SetView};
 
 /// The CloudEvents `type` of a report.
@@ -52,9 +52,7 @@ impl EventSubject<'_> {
     /// The CloudEvent's id, 32 hex digits: the same for the same kind, first and last instant, currency and format.
     pub fn id(&self) -> String {
         let (period, kind, format) = (self.period, kind_name(self.period.kind), self.format.name());
-        let mut id = sha256(format!("report\n{kind}\n{}\n{}\n{}\n{format}", period.start_s, period.end_s, self.currency).as_bytes());
-        id.truncate(32);
-        id
+        event_id(&format!("report\n{kind}\n{}\n{}\n{}\n{format}", period.start_s, period.end_s, self.currency))
     }
 
     /// Reports of one schedule are on one partition, in order.
@@ -87,16 +85,13 @@ impl EventSubject<'_> {
         text: Option<&str>,
         with_report: bool,
     ) -> Result<Vec<u8>, serde_json::Error> {
-        let instant = |seconds: i64| jiff::Timestamp::from_second(seconds).map(|at| at.to_string()).unwrap_or_default();
         let period = self.period;
-        serde_json::to_vec(&Envelope {
-            specversion: "1.0",
+        let event = CloudEvent {
+            historical: None,
             id: self.id(),
-            source: EVENT_SOURCE,
-            r#type: REPORT_EVENT_TYPE,
+            kind: REPORT_EVENT_TYPE,
             subject: kind_name(period.kind),
-            time: &report.generated_at,
-            datacontenttype: "application/json",
+            time: report.generated_at.clone(),
             data: Data {
                 period: kind_name(period.kind),
                 name: &period.name,
@@ -110,7 +105,8 @@ impl EventSubject<'_> {
                 text,
                 report: with_report.then_some(report),
             },
-        })
+        };
+        event.to_bytes()
     }
 }
 
@@ -168,19 +164,6 @@ fn summary(report: &Report) -> String {
         );
     }
     text
-}
-
-/// The attributes of CloudEvents 1.0.
-#[derive(Serialize)]
-struct Envelope<'a> {
-    specversion: &'static str,
-    id: String,
-    source: &'static str,
-    r#type: &'static str,
-    subject: &'static str,
-    time: &'a str,
-    datacontenttype: &'static str,
-    data: Data<'a>,
 }
 
 /// What `docs/REPORTS.md` tells consumers.

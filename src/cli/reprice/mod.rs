@@ -23,7 +23,7 @@ use self::rows::{Corrected, EventRow};
 use super::producing::{replaying, send};
 use super::status::write_whole;
 use super::{ConfigArg, io_runtime, start_logging};
-use crate::config::{Config, Rules};
+use crate::config::{Config, Rules, micros};
 use crate::service::report_question::reader;
 use crate::service::{clickhouse, connect};
 
@@ -131,7 +131,7 @@ impl<'a> Reprice<'a> {
     fn new(config: &Config, reader: &'a Reader<'a>, range: (Timestamp, Timestamp)) -> anyhow::Result<Self> {
         let rules = Rules::read(config)?;
         let book_hash = rules.book.content_hash();
-        let horizon_us = i64::try_from(config.windows.horizon.as_micros()).unwrap_or(i64::MAX);
+        let horizon_us = micros(config.windows.horizon);
         let newest = rows::newest(reader)?;
         Ok(Reprice {
             reader,

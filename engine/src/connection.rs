@@ -3,7 +3,8 @@
 //! The library's rules, found in its sources and by trial:
 //! - one engine per process; it opens with the first connection and closes with the last;
 //! - a connection runs one statement at a time and may move between threads; several connections run at once;
-//! - opening and closing a connection takes about 0.2 ms, so every request gets its own, and nothing it sets or uses can leak;
+//! - opening and closing a connection takes about 0.2 ms, so every request gets its own, and nothing it sets or uses can leak; one at a time,
+//!   because both touch what all connections share (chdb-core's issue 171: a race there corrupts memory);
 //! - `INSERT ... FORMAT X` with binary data after the text is *not* safe in a plain query: the client inside the library ends
 //!   the data at the first empty line (two newline bytes). Data goes through an [`InsertStream`], which is safe for any bytes;
 //! - a [`ResultStream`] yields one complete document per block (see [`crate::output_format`]).
@@ -11,6 +12,7 @@
 use std::ffi::{CStr, CString, c_char};
 use std::path::Path;
 use std::ptr;
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::EngineError;
 use crate::exception::Exception;
@@ -18,6 +20,9 @@ use crate::ffi::{ConnectionHandle, ConnectionPointer, InsertPointer, ResultPoint
 
 /// A parameter of a statement: the name in `{name:Type}` and its value as text.
 pub(crate) type Parameter = (String, String);
+
+/// Held while a connection is opened or closed.
+static OPENING: Mutex<()> = Mutex::new(());
 
 /// One connection, for one statement at a time.
 pub(crate) struct Connection {
@@ -39,6 +44,7 @@ impl Connection {
             texts.into_iter().map(CString::new).collect::<Result<_, _>>().map_err(|_| failed("an argument holds a NUL byte"))?;
         let mut pointers: Vec<*mut c_char> = texts.iter().map(|text| text.as_ptr().cast_mut()).collect();
         let count = i32::try_from(pointers.len()).map_err(|_| failed("too many arguments"))?;
+        let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: `count` NUL-terminated strings that outlive the call; the library only reads them.
         let handle = unsafe { (symbols.connect)(count, pointers.as_mut_ptr()) };
         if handle.is_null() {
@@ -102,6 +108,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: opened by `open`, closed once; streams borrow the connection, so none is left.
         unsafe { (self.symbols.close)(self.handle) }
     }

@@ -8,6 +8,7 @@ pub mod proxy;
 #[path = "../../runtime/tests/s3/server.rs"]
 pub mod s3;
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -171,16 +172,28 @@ impl Engine {
         engine
     }
 
+    /// Starts it and waits until it says that it answers; again if it ended first: libchdb crashes once in a thousand starts, and a
+    /// port that was free may be somebody's connection by now.
     pub fn resume(&mut self) {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.directory.with_extension("log")).unwrap();
-        let child = Command::new(PROGRAM)
-            .args(["engine", "--path", self.directory.to_str().unwrap(), "--listen", &format!("127.0.0.1:{}", self.port)])
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        self.process = Some(Process(child));
-        await_true(Duration::from_secs(60), "the engine answers", || std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+        const ATTEMPTS: u32 = 3;
+        let log = self.directory.with_extension("log");
+        for attempt in 1..=ATTEMPTS {
+            let mut child = Command::new(PROGRAM)
+                .args(["engine", "--path", self.directory.to_str().unwrap(), "--listen", &format!("127.0.0.1:{}", self.port)])
+                .stdout(Stdio::piped())
+                .stderr(std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap())
+                .spawn()
+                .unwrap();
+            let mut said = String::new();
+            BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+            if !said.is_empty() {
+                self.process = Some(Process(child));
+                return;
+            }
+            let status = child.wait().unwrap();
+            eprintln!("start {attempt} of {ATTEMPTS} of the engine ended with {status}: {}", std::fs::read_to_string(&log).unwrap());
+        }
+        panic!("the engine does not start");
     }
 
     pub fn url(&self) -> String {

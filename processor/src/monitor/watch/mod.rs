@@ -33,7 +33,7 @@ use schemas::{Bucket, Currency, Dimension, GroupingSet, Money, Timestamp};
 
 use self::anomaly::Anomaly;
 use self::days::EndedDay;
-use self::episode::{Limit, Told};
+use self::episode::{Episode, Limit, Told};
 use self::extras::{Extras, PendingExtras};
 use self::pace::{ClosedHour, Pace, Projected};
 use self::pending::{HourSums, PendingHours};
@@ -346,21 +346,28 @@ impl Watch {
                 continue;
             }
             self.normals.push((scope.to_owned(), from));
-            for watched in self.watched.iter_mut().filter(|watched| *watched.scope == *scope) {
-                let over = watched.memory.begin_anew();
-                watched.open_hour(hour, &rules.watch);
-                // The rows of the hour that was closed just now.
-                self.anomalies.iter_mut().filter(|anomaly| *anomaly.scope == *scope).for_each(|anomaly| anomaly.is_over = true);
-                for (rule, episode) in HourRule::ALL.into_iter().zip(over).filter_map(|(rule, episode)| Some((rule, episode?))) {
-                    self.alerts.push(Alert {
-                        state: AlertState::Resolved,
-                        threshold: episode.threshold,
-                        explanation: words::of_new_normal(scope),
-                        recommendation: words::NOTHING.to_owned(),
-                        ..hour_alert(rule.name(), scope, episode.since, hour_start(hour))
-                    });
+            for at in 0..self.watched.len() {
+                if *self.watched[at].scope == *scope {
+                    let over = self.watched[at].memory.begin_anew();
+                    self.watched[at].open_hour(hour, &rules.watch);
+                    self.end_episodes(scope, over, hour, &words::of_new_normal(scope));
                 }
             }
+        }
+    }
+
+    /// Tells that episodes of a scope are over for another reason than its spend, when hour `hour` begins.
+    fn end_episodes(&mut self, scope: &str, over: [Option<Episode>; HourRule::ALL.len()], hour: u32, why: &str) {
+        // The rows of the hour that was closed just now.
+        self.anomalies.iter_mut().filter(|anomaly| *anomaly.scope == *scope).for_each(|anomaly| anomaly.is_over = true);
+        for (rule, episode) in HourRule::ALL.into_iter().zip(over).filter_map(|(rule, episode)| Some((rule, episode?))) {
+            self.alerts.push(Alert {
+                state: AlertState::Resolved,
+                threshold: episode.threshold,
+                explanation: why.to_owned(),
+                recommendation: words::NOTHING.to_owned(),
+                ..hour_alert(rule.name(), scope, episode.since, hour_start(hour))
+            });
         }
     }
 
@@ -469,7 +476,7 @@ impl Watch {
             let definition = &rules.sets[set as usize];
             if self.sets[set as usize].count >= rules.watch.max_series {
                 self.sets[set as usize].known_since = hour + 1;
-                if !self.make_room(set, amount, series) {
+                if !self.make_room(set, amount, hour + 1, series) {
                     self.unwatched += 1;
                     series.release(id);
                     continue;
@@ -508,18 +515,19 @@ impl Watch {
         self.watched.push(watched);
     }
 
-    /// Lets go of the series of the set that has spent least lately, if that is less than `amount`.
-    fn make_room(&mut self, set: u16, amount: Money, series: &mut SeriesIndex) -> bool {
+    /// Lets go of the series of the set that has spent least lately, if that is less than `amount`, before hour `hour`.
+    fn make_room(&mut self, set: u16, amount: Money, hour: u32, series: &mut SeriesIndex) -> bool {
         let of_set = self.watched.iter().enumerate().filter(|(_, watched)| series.set_of(watched.series) == set);
         let least = of_set.min_by(|(_, a), (_, b)| a.memory.weight.total_cmp(&b.memory.weight));
         let Some(at) = least.filter(|(_, watched)| watched.memory.weight < watched::dollars(amount)).map(|(at, _)| at) else {
             return false;
         };
-        self.remove(at, series);
+        let gone = self.remove(at, series);
+        self.end_episodes(&gone.scope, gone.memory.episodes, hour, &words::of_let_go(&gone.scope));
         true
     }
 
-    fn remove(&mut self, at: usize, series: &mut SeriesIndex) {
+    fn remove(&mut self, at: usize, series: &mut SeriesIndex) -> Watched {
         let gone = self.watched.swap_remove(at);
         self.by_series.remove(&gone.series);
         if let Some(moved) = self.watched.get(at) {
@@ -527,6 +535,7 @@ impl Watch {
         }
         self.sets[series.set_of(gone.series) as usize].count -= 1;
         series.release(gone.series);
+        gone
     }
 
     fn forget(&mut self, series: &mut SeriesIndex) {

@@ -64,6 +64,13 @@ pub(super) fn of_new_normal(scope: &str) -> String {
     format!("By configuration ([[feedback]]) a new normal has begun for {scope}: what was usual before is forgotten.")
 }
 
+/// There is no room to watch it any longer.
+pub(super) fn of_let_go(scope: &str) -> String {
+    format!(
+        "{scope} is no longer watched: others of its kind spend more, and there is room for watch.max_series of them. Whether its spend is usual again is not known."
+    )
+}
+
 /// What to do about a drop.
 pub(super) const DROPPED: &str = "If the work should be running, see whether it is, and whether its events reach the topic.";
 

@@ -11,6 +11,9 @@ use std::{
 use rdkafka::{ClientContext, client::Client};
 use rdkafka_sys as native;
 
+/// Messages that are asked for ahead of the one that is looked at.
+const AHEAD: usize = 8;
+
 /// The queue of one partition, cut off from the consumer's main queue.
 #[derive(Debug)]
 pub(super) struct NativeQueue(ptr::NonNull<native::rd_kafka_queue_t>);
@@ -78,9 +81,24 @@ impl Batch {
         self.messages.len()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = RawMessage<'_>> {
-        // SAFETY: every pointer is a live message until `clear`, which needs the batch mutably.
-        self.messages.iter().map(|message| RawMessage(unsafe { &**message }))
+    /// Those from `first` on, with their places. What the next ones need is on its way from memory meanwhile: another thread has written
+    /// them, so no cache near this one has them.
+    pub(super) fn iter_from(&self, first: usize) -> impl Iterator<Item = (usize, RawMessage<'_>)> {
+        (first..).zip(self.messages.iter().skip(first)).map(|(place, message)| {
+            if let Some(later) = self.messages.get(place + 2 * AHEAD) {
+                fetch(later.cast::<u8>());
+            }
+            if let Some(soon) = self.messages.get(place + AHEAD) {
+                // SAFETY: as below.
+                let soon = unsafe { &**soon };
+                let payload = soon.payload.cast::<u8>();
+                fetch(payload);
+                // The headers stand behind the payload.
+                fetch(payload.wrapping_add(soon.len));
+            }
+            // SAFETY: every pointer is a live message until `clear`, which needs the batch mutably.
+            (place, RawMessage(unsafe { &**message }))
+        })
     }
 
     /// Gives all messages back.
@@ -160,6 +178,17 @@ impl<'a> RawMessage<'a> {
             into.push((utf8_start(name.to_bytes()), value.unwrap_or_default()));
         }
     }
+}
+
+/// Asks the processor to fetch a cache line.
+fn fetch(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, which may be given for any address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
 }
 
 fn utf8_start(name: &[u8]) -> &str {

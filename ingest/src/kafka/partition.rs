@@ -168,7 +168,7 @@ impl LogPartition for KafkaPartition {
         let mut done = self.done;
         let mut slice = Slice::new();
         let mut broken_off = None;
-        for (place, raw) in self.batch.iter().enumerate().skip(self.done) {
+        for (place, raw) in self.batch.iter_from(self.done) {
             let order = match raw.error_code() {
                 Code::RD_KAFKA_RESP_ERR_NO_ERROR => self.order_after(position, raw.offset()),
                 code => Err(fault::classify(code, &format!("{}@{}", self.name, raw.offset()), &raw.error_text())),

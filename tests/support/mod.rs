@@ -174,6 +174,7 @@ impl Engine {
 
     /// Starts it and waits until it says that it answers; again if it ended first: libchdb crashes once in a thousand starts, and a
     /// port that was free may be somebody's connection by now.
+    #[allow(clippy::print_stderr, reason = "for whoever reads the test's output")]
     pub fn resume(&mut self) {
         const ATTEMPTS: u32 = 3;
         let log = self.directory.with_extension("log");

@@ -38,6 +38,7 @@ const MIGRATIONS: &[Migration] = migrations![
     12 "0012_pace_and_silences",
     13 "0013_incidents",
     14 "0014_incidents_since",
+    15 "0015_incidents_by_number",
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, name String, checksum UInt64, program String, \

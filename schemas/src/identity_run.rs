@@ -157,6 +157,13 @@ impl Directory {
         self.tags_of(high).iter().zip(from..).filter(move |(tag, _)| **tag == low as u16).map(|(_, entry)| entry)
     }
 
+    /// Are there any candidates?
+    #[inline]
+    fn has_tag(&self, low: u64, high: u64) -> bool {
+        let tag = low as u16;
+        self.tags_of(high).iter().fold(false, |found, known| found | (*known == tag))
+    }
+
     /// What a look-up reads first.
     #[inline]
     pub fn start_of(&self, high: u64) -> &u32 {
@@ -293,6 +300,10 @@ impl IdentityRun {
     /// [`ReadError`]; lasting when an entry is not the one that the directory names.
     #[inline]
     pub fn find(&self, low: u64, high: u64, reads: &mut u64) -> Result<Option<Identity>, ReadError> {
+        // Nearly always none: said by comparing several tags at a time.
+        if !self.directory.has_tag(low, high) {
+            return Ok(None);
+        }
         for entry in self.directory.candidates(low, high) {
             *reads += 1;
             let found = Identity::from_bytes(&self.entries.read(entry)?);

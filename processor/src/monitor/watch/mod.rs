@@ -358,8 +358,9 @@ impl Watch {
 
     /// Tells that episodes of a scope are over for another reason than its spend, when hour `hour` begins.
     fn end_episodes(&mut self, scope: &str, over: [Option<Episode>; HourRule::ALL.len()], hour: u32, why: &str) {
-        // The rows of the hour that was closed just now.
-        self.anomalies.iter_mut().filter(|anomaly| *anomaly.scope == *scope).for_each(|anomaly| anomaly.is_over = true);
+        // The rows of the hour that was closed just now; those of hours before may be written already.
+        let of_last_hour = |anomaly: &&mut Anomaly| *anomaly.scope == *scope && anomaly.hour + 1 == hour;
+        self.anomalies.iter_mut().filter(of_last_hour).for_each(|anomaly| anomaly.is_over = true);
         for (rule, episode) in HourRule::ALL.into_iter().zip(over).filter_map(|(rule, episode)| Some((rule, episode?))) {
             self.alerts.push(Alert {
                 state: AlertState::Resolved,

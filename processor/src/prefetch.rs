@@ -1,5 +1,7 @@
 //! Hints to the processor's caches.
 
+use schemas::prefetch::prefetch_line;
+
 const LINE: usize = 64;
 
 /// Cache lines that will be needed soon. They are asked for all together, in a loop that does nothing else: a processor that has to look
@@ -25,14 +27,7 @@ fn lines_of<T>(value: &T) -> (usize, usize) {
 
 #[inline]
 fn fetch(line: usize) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let address = std::ptr::without_provenance::<i8>(line * LINE);
-        // SAFETY: a hint, which may be given for any address.
-        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = line;
+    prefetch_line(line * LINE);
 }
 
 impl Prefetches {

@@ -157,7 +157,7 @@ impl Directory {
         self.tags_of(high).iter().zip(from..).filter(move |(tag, _)| **tag == low as u16).map(|(_, entry)| entry)
     }
 
-    /// Are there any candidates?
+    /// Are there any candidates? It does not stop at the first, so that several tags are compared at a time.
     #[inline]
     fn has_tag(&self, low: u64, high: u64) -> bool {
         let tag = low as u16;
@@ -300,7 +300,7 @@ impl IdentityRun {
     /// [`ReadError`]; lasting when an entry is not the one that the directory names.
     #[inline]
     pub fn find(&self, low: u64, high: u64, reads: &mut u64) -> Result<Option<Identity>, ReadError> {
-        // Nearly always none: said by comparing several tags at a time.
+        // Nearly always.
         if !self.directory.has_tag(low, high) {
             return Ok(None);
         }

@@ -18,6 +18,7 @@ pub mod money;
 pub mod notes;
 mod packer;
 pub mod partial;
+pub mod prefetch;
 pub mod price_book;
 pub mod rates;
 pub mod reason;

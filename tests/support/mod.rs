@@ -172,8 +172,8 @@ impl Engine {
         engine
     }
 
-    /// Starts it and waits until it says that it answers; again if it ended first: libchdb crashes once in a thousand starts, and a
-    /// port that was free may be somebody's connection by now.
+    /// Starts it and waits until it says that it answers; again if it ended first: libchdb has crashed at a start in CI, seldom
+    /// and for a reason not found, and a port that was free may be somebody's connection by now.
     #[allow(clippy::print_stderr, reason = "for whoever reads the test's output")]
     pub fn resume(&mut self) {
         const ATTEMPTS: u32 = 3;

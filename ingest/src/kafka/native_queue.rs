@@ -10,6 +10,7 @@ use std::{
 
 use rdkafka::{ClientContext, client::Client};
 use rdkafka_sys as native;
+use schemas::prefetch::prefetch_line;
 
 /// Messages that are asked for ahead of the one that is looked at.
 const AHEAD: usize = 8;
@@ -86,15 +87,15 @@ impl Batch {
     pub(super) fn iter_from(&self, first: usize) -> impl Iterator<Item = (usize, RawMessage<'_>)> {
         (first..).zip(self.messages.iter().skip(first)).map(|(place, message)| {
             if let Some(later) = self.messages.get(place + 2 * AHEAD) {
-                fetch(later.cast::<u8>());
+                prefetch_line(later.addr());
             }
             if let Some(soon) = self.messages.get(place + AHEAD) {
                 // SAFETY: as below.
                 let soon = unsafe { &**soon };
-                let payload = soon.payload.cast::<u8>();
-                fetch(payload);
+                let payload = soon.payload.addr();
+                prefetch_line(payload);
                 // The headers stand behind the payload.
-                fetch(payload.wrapping_add(soon.len));
+                prefetch_line(payload + soon.len);
             }
             // SAFETY: every pointer is a live message until `clear`, which needs the batch mutably.
             (place, RawMessage(unsafe { &**message }))
@@ -178,17 +179,6 @@ impl<'a> RawMessage<'a> {
             into.push((utf8_start(name.to_bytes()), value.unwrap_or_default()));
         }
     }
-}
-
-/// Asks the processor to fetch a cache line.
-fn fetch(address: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint, which may be given for any address.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
 }
 
 fn utf8_start(name: &[u8]) -> &str {

@@ -164,7 +164,9 @@ fn a_visitor_sees_the_incident_begin_be_told_explained_and_resolved_before_the_p
             "[...document.querySelectorAll('#alerts .alert')].find((row) => row.innerText.includes('spike · feature code_review') && row.querySelector('.pill').innerText === '{state}')"
         )
     };
-    browser.until(&format!("!!{}", item("critical")), 30);
+    // Around midnight the ends of days stand before it.
+    let seen = |state: &str| format!("!!{} || (document.querySelector('[data-key=more-alerts]')?.click(), false)", item(state));
+    browser.until(&seen("critical"), 30);
     let [text, id] = ["innerText", "dataset.key"].map(|what| browser.text(&format!("{}.{what}", item("critical"))));
     assert!(text.contains("feature=code_review has spent "), "{text}");
     browser.until("document.querySelectorAll('.placeholder').length === 0", 10);
@@ -176,9 +178,7 @@ fn a_visitor_sees_the_incident_begin_be_told_explained_and_resolved_before_the_p
     browser.picture("incident-alert.png", 1280, 900);
     terminal.until("Now live");
     browser.open(&page);
-    // Around midnight the ends of days stand before it.
-    let more = "document.querySelector('[data-key=more-alerts]')?.click()";
-    browser.until(&format!("!!{} || ({more}, false)", item("resolved")), 30);
+    browser.until(&seen("resolved"), 30);
     browser.until("[...document.querySelectorAll('#incidents li')].some((row) => row.innerText.includes('feature code_review') && row.innerText.includes('Also seen in'))", 30);
     browser.eval(
         "[...document.querySelectorAll('#incidents button.alert')].find((row) => row.innerText.includes('feature code_review')).click()",

@@ -16,7 +16,7 @@ use rdkafka::{
     error::KafkaError as ClientError,
 };
 
-use super::{AssignmentHandler, ConsumerOptions, KafkaError, rebalance::GroupContext};
+use super::{AssignmentHandler, ConsumerOptions, KafkaError, rebalance::GroupContext, unowned};
 
 /// How long the main queue is waited on; bounds how late a wish to stop is seen.
 const POLL_WAIT: Duration = Duration::from_millis(100);
@@ -39,6 +39,10 @@ impl GroupClient {
     #[allow(clippy::expect_used, reason = "taken out only by drop")]
     pub(super) fn consumer(&self) -> &BaseConsumer<GroupContext> {
         self.consumer.as_ref().expect("present until dropped")
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.consumer().context().stopping.load(Ordering::SeqCst)
     }
 }
 
@@ -75,10 +79,15 @@ impl GroupConsumer {
         let refused = |error: ClientError| KafkaError::Subscribe { topics: topics.join(", "), reason: error.to_string() };
         client.consumer().subscribe(&topics).map_err(refused)?;
 
+        let failed = |error: std::io::Error| KafkaError::Thread(error.to_string());
+        if options.group_instance.is_some() {
+            let watched = Arc::downgrade(&client);
+            thread::Builder::new().name("kafka-unowned".to_owned()).spawn(move || unowned::watch(watched, &options)).map_err(failed)?;
+        }
         let (ended, end) = sync_channel(1);
         let thread = thread::Builder::new().name("kafka-group".to_owned());
         let spawned = thread.spawn(move || poll_until_stopped(client, &ended));
-        spawned.map_err(|error| KafkaError::Thread(error.to_string()))?;
+        spawned.map_err(failed)?;
         Ok(ConsumerHandle { context, end })
     }
 }

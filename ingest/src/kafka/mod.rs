@@ -26,6 +26,7 @@ mod rare_log;
 mod rebalance;
 mod slice;
 mod trouble;
+mod unowned;
 
 pub use admin::{Admin, NewTopic, TopicDescription, TopicSettings};
 pub use assignment::{AssignedPartition, AssignmentHandler, StartAt, TopicPartition};

@@ -7,6 +7,8 @@ use rdkafka::ClientConfig;
 /// How often a client asks for the topics' partitions. librdkafka's own default of five minutes would leave new partitions unread for so long: an instance
 /// with a name that is restarted gets its old partitions back without a rebalance.
 const METADATA_INTERVAL: &str = "topic.metadata.refresh.interval.ms";
+/// The key of a member's name.
+pub(super) const INSTANCE: &str = "group.instance.id";
 
 /// How one stage of one process reads.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub struct ConsumerOptions {
     /// Static membership: a name that stays the same over restarts of this instance (and is unique in the group), so that a
     /// restart within `session_timeout` moves no partition. `None`: dynamic membership.
     pub group_instance: Option<String>,
+    /// With a name: a partition that no member has owned for so long is given away anew; see `kafka/unowned.rs`.
+    pub unowned_for: Duration,
     /// Fetched ahead per partition, at most, in kibibytes. One fetch response may stand above it.
     pub prefetch_kbytes_per_partition: u32,
     /// Fetched ahead per partition, at most, in messages.
@@ -53,6 +57,7 @@ impl ConsumerOptions {
             group: group.into(),
             topics: topics.into_iter().map(Into::into).collect(),
             group_instance: None,
+            unowned_for: Duration::from_secs(30),
             prefetch_kbytes_per_partition: 8 * 1024,
             prefetch_messages_per_partition: 100_000,
             partition_fetch_max_bytes: 1024 * 1024,
@@ -94,7 +99,7 @@ impl ConsumerOptions {
             config.set(METADATA_INTERVAL, "30000");
         }
         if let Some(instance) = &self.group_instance {
-            config.set("group.instance.id", instance);
+            config.set(INSTANCE, instance);
         }
         config
     }

@@ -59,6 +59,8 @@ struct Handler {
     refuse: Option<i32>,
     logs: mpsc::Sender<KafkaPartition>,
     revoked: mpsc::Sender<Vec<i32>>,
+    /// Giving partitions up lasts as long as this is held.
+    held: Arc<Mutex<()>>,
 }
 
 impl AssignmentHandler for Handler {
@@ -74,6 +76,7 @@ impl AssignmentHandler for Handler {
     }
     fn revoked(&self, partitions: &[TopicPartition], _: bool) {
         let _ = self.revoked.send(partitions.iter().map(|name| name.partition).collect());
+        drop(self.held.lock().unwrap());
     }
     fn failed(&self, error: &KafkaError) {
         eprintln!("consumer: {error}");
@@ -87,10 +90,15 @@ struct Member {
 }
 
 fn join(broker: &Broker, topic: &str, starts: &Arc<Mutex<BTreeMap<i32, i64>>>, refuse: Option<i32>) -> Member {
+    let options = ConsumerOptions::new(client(broker), format!("{topic}-group"), [topic]);
+    join_with(options, starts, refuse, &Arc::default())
+}
+
+fn join_with(options: ConsumerOptions, starts: &Arc<Mutex<BTreeMap<i32, i64>>>, refuse: Option<i32>, held: &Arc<Mutex<()>>) -> Member {
     let (log_sender, logs) = mpsc::channel();
     let (revoked_sender, revoked) = mpsc::channel();
-    let handler = Handler { starts: starts.clone(), refuse, logs: log_sender, revoked: revoked_sender };
-    let handle = GroupConsumer::start(ConsumerOptions::new(client(broker), format!("{topic}-group"), [topic]), handler).unwrap();
+    let handler = Handler { starts: starts.clone(), refuse, logs: log_sender, revoked: revoked_sender, held: held.clone() };
+    let handle = GroupConsumer::start(options, handler).unwrap();
     Member { handle, logs, revoked }
 }
 
@@ -272,6 +280,43 @@ fn members_that_come_and_go_read_every_offset_once_from_where_the_former_owner_s
     second.1.join().unwrap();
     // The gates close before the next owner recovers, so that no offset comes twice.
     assert!(seen.lock().unwrap().values().all(|times| *times == 1));
+}
+
+/// The member that gave a partition up has to ask the group once more for the others to get it; this one dies before it does, and its successor of the same
+/// name gets its former partitions back without a rebalance.
+#[test]
+fn a_partition_that_was_given_up_by_a_member_that_then_died_is_taken_over() {
+    let broker = Broker::shared();
+    create(&broker, "orphan", 3, &[]);
+    let named = |name: &str| ConsumerOptions {
+        group_instance: Some(name.to_owned()),
+        unowned_for: Duration::from_secs(3),
+        ..ConsumerOptions::new(client(&broker), "orphan-group", ["orphan"])
+    };
+    let (held, positions) = (Arc::default(), starts([]));
+    let died = join_with(named("one"), &positions, None, &held);
+    for _ in 0..3 {
+        died.logs.recv_timeout(PATIENCE).unwrap();
+    }
+    let until_the_end = held.lock().unwrap();
+    let two = join_with(named("two"), &positions, None, &Arc::default());
+    died.revoked.recv_timeout(PATIENCE).unwrap();
+    let one = join_with(named("one"), &positions, None, &Arc::default());
+    let mut logs: Vec<KafkaPartition> = Vec::new();
+    let (mut owned, begun) = (Vec::new(), Instant::now());
+    // What the new owner may read: partitions may move once more on the way.
+    while owned != [0, 1, 2] {
+        assert!(begun.elapsed() < PATIENCE, "only {owned:?} have an owner");
+        thread::sleep(Duration::from_millis(50));
+        logs.extend([&one, &two].iter().flat_map(|member| member.logs.try_iter()));
+        logs.retain_mut(|log| log.poll(1, Duration::ZERO, &mut |_| 0).is_ok());
+        owned = logs.iter().map(|log| log.name().partition).collect();
+        owned.sort_unstable();
+    }
+    drop(until_the_end);
+    for member in [one, two] {
+        member.handle.close(PATIENCE).unwrap();
+    }
 }
 
 #[test]

@@ -438,8 +438,9 @@ async fn every_panel_and_alert_rule_of_grafana_equals_its_recount_and_a_wrong_di
             "Spend by team",
         ),
         (
-            "INSERT INTO rollups SELECT * REPLACE (cost + toDecimal128('0.001', 18) AS cost, revision + 1 AS revision) FROM rollups FINAL
-            WHERE granularity = 'month' AND set = 'user' ORDER BY window_start DESC, cost DESC LIMIT 1",
+            // On the first of a month none may have spent yet.
+            "INSERT INTO rollups SELECT * REPLACE (toStartOfMonth(now()) AS window_start, cost + toDecimal128('0.001', 18) AS cost, revision + 1 AS revision)
+            FROM rollups FINAL WHERE granularity = 'month' AND set = 'user' ORDER BY window_start DESC, cost DESC LIMIT 1",
             "cr-krw-user",
         ),
     ] {

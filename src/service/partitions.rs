@@ -242,7 +242,7 @@ impl AssignmentHandler for Partitions {
         }
         let mut state = self.state();
         state.trouble = lasting.then(|| error.to_string());
-        if matches!(error, KafkaError::Fatal(_)) {
+        if error.needs_another_client() {
             state.broken = Some(error.to_string());
         }
     }

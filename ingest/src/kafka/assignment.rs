@@ -56,7 +56,6 @@ pub trait AssignmentHandler: Send + Sync + 'static {
     /// afterwards their logs yield `Lost`. Refused partitions are named too.
     fn revoked(&self, partitions: &[TopicPartition], lost: bool);
 
-    /// The consumer as a whole is in trouble: [`KafkaError::Fatal`] and [`KafkaError::Lookup`] need a restart of the consumer,
-    /// [`KafkaError::Transient`] is for a health page.
+    /// The consumer as a whole is in trouble; [`KafkaError::needs_another_client`] says whether it mends itself.
     fn failed(&self, error: &KafkaError);
 }

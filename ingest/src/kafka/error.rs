@@ -76,6 +76,14 @@ pub enum KafkaError {
     },
 }
 
+impl KafkaError {
+    /// Are partitions left unread, or is nothing read at all, until another client takes this one's place?
+    #[must_use]
+    pub fn needs_another_client(&self) -> bool {
+        matches!(self, KafkaError::Fatal(_) | KafkaError::Lookup { .. } | KafkaError::Assign(_))
+    }
+}
+
 fn last_words(reason: Option<&str>) -> String {
     reason.map_or_else(String::new, |reason| format!(" (last error: {reason})"))
 }

@@ -375,6 +375,40 @@ fn a_broker_that_is_killed_and_comes_back_costs_no_message() {
     member.handle.close(PATIENCE).unwrap();
 }
 
+/// Kills the broker while partitions are recovered.
+struct Killing {
+    broker: Arc<Broker>,
+    failures: mpsc::Sender<(String, bool)>,
+}
+
+impl AssignmentHandler for Killing {
+    fn assigned(&self, _: &AssignedPartition) -> StartAt {
+        self.broker.stop();
+        StartAt::Offset(0)
+    }
+    fn start(&self, _: KafkaPartition) {}
+    fn revoked(&self, _: &[TopicPartition], _: bool) {}
+    fn failed(&self, error: &KafkaError) {
+        let _ = self.failures.send((error.to_string(), error.needs_another_client()));
+    }
+}
+
+#[test]
+fn a_partition_whose_place_cannot_be_looked_up_is_told_as_one_that_needs_another_client() {
+    let broker = Arc::new(Broker::start());
+    create(&broker, "unknown", 2, &[]);
+    let options = ConsumerOptions {
+        recovery_threads: 1,
+        lookup_timeout: Duration::from_secs(1),
+        ..ConsumerOptions::new(client(&broker), "unknown-group", ["unknown"])
+    };
+    let (sender, failures) = mpsc::channel();
+    let handle = GroupConsumer::start(options, Killing { broker: Arc::clone(&broker), failures: sender }).unwrap();
+    let told = failures.iter().find(|(_, needs_another_client)| *needs_another_client).unwrap();
+    assert!(told.0.starts_with("cannot look up where unknown["), "{told:?}");
+    drop(handle);
+}
+
 #[test]
 fn what_check_asks_is_answered() {
     let broker = Broker::shared();

@@ -9,9 +9,10 @@ use bumpalo::Bump;
 use console::{EventDoor, NotSent};
 use futures_util::future::{BoxFuture, FutureExt};
 use ingest::codec::{Decoded, Decoder, DecoderOptions};
+use ingest::kafka::reach::Reach;
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode;
 use runtime::io::Message;
 use schemas::{Reason, Rejection, Timestamp};
@@ -52,6 +53,17 @@ impl KafkaDoor {
             decoder: Mutex::new(Decoder::new(DecoderOptions::default())?),
             future_us: micros(config.windows.future),
         })
+    }
+
+    /// Whether its client reaches the brokers.
+    pub(super) fn reach(&self, config: &Config) -> Reach {
+        Reach::of(
+            "producer of http.accept_events",
+            self.producer.clone(),
+            FutureProducer::client,
+            self.topic.clone(),
+            config.kafka.brokers.clone(),
+        )
     }
 
     async fn send_all(&self, events: Vec<(String, Bytes)>) -> Result<(), NotSent> {

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::ValueEnum;
 use console::{ClickHouseAccess, ConsoleOptions, IntakeOptions};
+use ingest::kafka::reach::Reach;
 use ingest::kafka::{ConsumerHandle, ConsumerOptions, GroupConsumer};
 use ingest::registry::RegistryState;
 use object_store::ObjectStore;
@@ -101,7 +102,7 @@ fn clickhouse_options(config: &Config) -> ClickHouseOptions {
 }
 
 /// The routes of the page and its API.
-fn console(config: &Config, rules: &Rules, client: &ClientConfig, reported: &Arc<Reported>) -> anyhow::Result<axum::Router> {
+fn console(config: &Config, rules: &Rules, door: Option<KafkaDoor>, reported: &Arc<Reported>) -> anyhow::Result<axum::Router> {
     let c = &config.clickhouse;
     let reported = Arc::clone(reported);
     let server =
@@ -113,13 +114,9 @@ fn console(config: &Config, rules: &Rules, client: &ClientConfig, reported: &Arc
         has_usage_events: c.usage_events,
         public_url: config.http.public_url.clone(),
         pipeline: Box::new(move || reported.pipeline_health()),
-        intake: config.http.accept_events.then(|| intake(config, client)).transpose()?,
+        intake: door.map(|door| IntakeOptions { door: Box::new(door), token: config.http.events_token.clone() }),
     };
     console::router(options).context("CR-3003")
-}
-
-fn intake(config: &Config, client: &ClientConfig) -> anyhow::Result<IntakeOptions> {
-    Ok(IntakeOptions { door: Box::new(KafkaDoor::new(config, client)?), token: config.http.events_token.clone() })
 }
 
 /// Makes or updates the tables; waits for a server that is away, as the running service does.
@@ -195,7 +192,13 @@ impl Service {
         let senders = monitors.map(|monitors| Senders::start(shared.sender_parts(config, monitors)?)).transpose()?.flatten();
         let watched = tables.clone();
         let owners: Vec<Partitions> = stages.iter().map(|(_, partitions)| partitions.clone()).collect();
-        let watchdog = Watchdog::start(owners.clone(), producer.clone(), shared.client.clone()).context("no thread for the watchdog")?;
+        let door = config.http.accept_events.then(|| KafkaDoor::new(config, &shared.client)).transpose()?;
+        let mut clients: Vec<Arc<Reach>> = stages.iter().map(|(consumer, _)| consumer.reach()).collect();
+        let (topic, brokers) = (config.kafka.topic(&config.kafka.events_topic), config.kafka.brokers.clone());
+        clients.push(Arc::new(Reach::of("producer", producer.clone(), Producer::client, topic, brokers)));
+        clients.extend(door.as_ref().map(|door| Arc::new(door.reach(config))));
+        let watchdog =
+            Watchdog::start(owners.clone(), clients, producer.clone(), shared.client.clone()).context("no thread for the watchdog")?;
         let sources = Sources {
             queues: queue_levels(tables.clone(), producer.clone()),
             unknown_fields: Box::new(move || unknown_fields.counts()),
@@ -220,7 +223,7 @@ impl Service {
             }),
         };
         let reported = Arc::new(reported);
-        let console = console(config, &rules, &shared.client, &reported)?;
+        let console = console(config, &rules, door, &reported)?;
         let listening = handle.block_on(http::serve(config.http.listen, reported, console));
         let http = listening.with_context(|| {
             format!("CR-3202: http.listen = {}: another process listens there, or the address is not of this machine", config.http.listen)

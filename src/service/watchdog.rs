@@ -1,13 +1,14 @@
 //! Notices that the process's connections to Kafka are dead while the brokers answer others.
 //!
-//! After a long freeze of the brokers librdkafka may lose all of them and never look for them again (seen with 2.12 after 100 s; it reads like its issue
-//! 5301): no partition is assigned any more, nothing is acknowledged, and nothing says so. Then the process ends, to be started again by its supervisor.
+//! A client that has lost all brokers (`ingest::kafka::reach` says how) is given the bootstrap servers again. Whatever else it may be that leaves a stage without
+//! partitions, or the producer without acknowledgements, for as long as a group takes twice: then the process ends, to be started again by its supervisor.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ingest::kafka::Admin;
+use ingest::kafka::reach::Reach;
 use rdkafka::ClientConfig;
 use sinks::kafka::Producer;
 
@@ -15,7 +16,9 @@ use super::partitions::Partitions;
 use super::ticking::Ticking;
 
 /// Between two looks.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// A client of the process that is not answered within this time, while a new one is, has lost the brokers.
+const DEAF_AFTER: Duration = Duration::from_secs(3);
 /// What stands still for so long may be dead. Longer than a group takes to give partitions away and back.
 const STILL_FOR: Duration = Duration::from_secs(90);
 /// A new client is answered so often in a row meanwhile: the brokers are there.
@@ -34,14 +37,28 @@ impl Watchdog {
     ///
     /// # Errors
     /// No thread.
-    pub(super) fn start(stages: Vec<Partitions>, producer: Producer, client: ClientConfig) -> std::io::Result<Self> {
+    pub(super) fn start(
+        stages: Vec<Partitions>,
+        clients: Vec<Arc<Reach>>,
+        producer: Producer,
+        client: ClientConfig,
+    ) -> std::io::Result<Self> {
         let found: Arc<Mutex<Option<String>>> = Arc::default();
         let (reasons, mut watch) = (Arc::clone(&found), Watch::default());
+        let answers = move || Admin::new(&client, ANSWERED_WITHIN).is_ok_and(|admin| admin.cluster_id().is_ok());
         let look = move || {
+            for deaf in clients.iter().filter(|client| !client.is_answered(DEAF_AFTER)) {
+                if answers() {
+                    tracing::warn!(
+                        client = deaf.name,
+                        "a kafka client is not answered any more, while a new one is: it gets the bootstrap servers again"
+                    );
+                    deaf.bootstrap_again();
+                }
+            }
             let owned = stages.iter().map(|stage| !stage.report().is_empty()).collect();
-            let answers = || Admin::new(&client, ANSWERED_WITHIN).is_ok_and(|admin| admin.cluster_id().is_ok());
             let seen = Seen { owned, unacknowledged: producer.unacknowledged() };
-            let Some(reason) = watch.look(seen, Instant::now(), answers) else { return ControlFlow::Continue(()) };
+            let Some(reason) = watch.look(seen, Instant::now(), &answers) else { return ControlFlow::Continue(()) };
             *reasons.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
             ControlFlow::Break(())
         };

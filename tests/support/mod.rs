@@ -374,6 +374,15 @@ listen = "127.0.0.1:0"
         }
     }
 
+    /// Waits until a query is answered so.
+    pub fn await_answer(&self, sql: &str, expected: &str, limit: Duration) {
+        let begun = Instant::now();
+        while self.query(sql) != expected {
+            assert!(begun.elapsed() < limit, "{sql}: {} instead of {expected} after {limit:?}; logs: {}", self.query(sql), self.logs());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// What an instance has logged.
     pub fn log(&self, instance: &str) -> String {
         std::fs::read_to_string(self.directory.join(format!("{}{instance}.log", self.prefix))).unwrap_or_default()

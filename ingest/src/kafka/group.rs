@@ -16,7 +16,7 @@ use rdkafka::{
     error::KafkaError as ClientError,
 };
 
-use super::{AssignmentHandler, ConsumerOptions, KafkaError, rebalance::GroupContext, unowned};
+use super::{AssignmentHandler, ConsumerOptions, KafkaError, reach::Reach, rebalance::GroupContext, unowned};
 
 /// How long the main queue is waited on; bounds how late a wish to stop is seen.
 const POLL_WAIT: Duration = Duration::from_millis(100);
@@ -79,6 +79,9 @@ impl GroupConsumer {
         let refused = |error: ClientError| KafkaError::Subscribe { topics: topics.join(", "), reason: error.to_string() };
         client.consumer().subscribe(&topics).map_err(refused)?;
 
+        let topic = options.topics.first().cloned().unwrap_or_default();
+        let brokers = options.client.get("bootstrap.servers").unwrap_or_default().to_owned();
+        let reach = Reach::of_group(&Arc::downgrade(&client), &options.group, topic, brokers);
         let failed = |error: std::io::Error| KafkaError::Thread(error.to_string());
         if options.group_instance.is_some() {
             let watched = Arc::downgrade(&client);
@@ -88,7 +91,7 @@ impl GroupConsumer {
         let thread = thread::Builder::new().name("kafka-group".to_owned());
         let spawned = thread.spawn(move || poll_until_stopped(client, &ended));
         spawned.map_err(failed)?;
-        Ok(ConsumerHandle { context, end })
+        Ok(ConsumerHandle { context, end, reach: Arc::new(reach) })
     }
 }
 
@@ -96,6 +99,7 @@ impl GroupConsumer {
 pub struct ConsumerHandle {
     context: Arc<GroupContext>,
     end: Receiver<()>,
+    reach: Arc<Reach>,
 }
 
 impl ConsumerHandle {
@@ -111,6 +115,11 @@ impl ConsumerHandle {
             Err(RecvTimeoutError::Timeout) => Err(KafkaError::CloseTimeout(deadline)),
             Err(RecvTimeoutError::Disconnected) => Err(KafkaError::Thread("the polling thread has panicked".to_owned())),
         }
+    }
+
+    /// Whether its client reaches the brokers, for a watchdog. Does not keep the client alive.
+    pub fn reach(&self) -> Arc<Reach> {
+        Arc::clone(&self.reach)
     }
 
     /// The client's last statistics, if they are switched on.

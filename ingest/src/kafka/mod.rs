@@ -23,6 +23,7 @@ mod native_queue;
 mod options;
 mod partition;
 mod rare_log;
+pub mod reach;
 mod rebalance;
 mod slice;
 mod trouble;

@@ -1,4 +1,4 @@
-//! The only unsafe code of this crate's Kafka part: a partition's own queue, read in batches, for which rdkafka has no API.
+//! A partition's own queue, read in batches, for which rdkafka has no API.
 //!
 //! Messages stay in librdkafka's buffers until [`Batch::clear`]; what [`RawMessage`] hands out borrows from the batch.
 

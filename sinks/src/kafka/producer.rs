@@ -128,6 +128,11 @@ impl Producer {
         self.fatal.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The client, for questions about the cluster.
+    pub fn client(&self) -> &Client<impl ClientContext + use<>> {
+        self.native.client()
+    }
+
     pub(super) fn native(&self) -> &ThreadedProducer<ReportContext> {
         &self.native
     }

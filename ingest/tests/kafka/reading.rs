@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ingest::kafka::reach::Reach;
 use ingest::kafka::{
     Admin, AssignedPartition, AssignmentHandler, ConsumerHandle, ConsumerOptions, GroupConsumer, KafkaConnection, KafkaError,
     KafkaPartition, NewTopic, StartAt, TopicPartition,
@@ -409,42 +410,16 @@ fn a_partition_whose_place_cannot_be_looked_up_is_told_as_one_that_needs_another
     drop(handle);
 }
 
-/// A broker that has just started names no broker at all, for a moment; a client that hears this lets go of all of them. Here the client asks all the time.
+/// As good as one whose brokers were taken from it: it knows none that is there.
 #[test]
-fn a_client_that_has_lost_every_broker_finds_them_with_the_bootstrap_servers() {
-    let broker = Broker::start();
+fn a_client_that_knows_no_broker_finds_them_with_the_bootstrap_servers() {
+    let broker = Broker::shared();
     create(&broker, "deaf", 1, &[]);
-    let mut client = client(&broker);
-    client.set("topic.metadata.refresh.interval.ms", "10");
-    let options = ConsumerOptions::new(client, "deaf-group", ["deaf"]);
-    let member = join_with(options, &starts([]), None, &Arc::default());
-    let mut log = member.logs.recv_timeout(PATIENCE).unwrap();
-    let reach = member.handle.reach();
-    let (mut deaf, mut read) = (0, 0);
-    for round in 0..8 {
-        broker.stop();
-        broker.resume();
-        if !reach.is_answered(Duration::from_secs(10)) {
-            deaf += 1;
-            reach.bootstrap_again();
-        }
-        assert!(reach.is_answered(Duration::from_secs(20)), "round {round}");
-        let producer = producer(&broker);
-        send(&producer, "deaf", 0, 0, 10);
-        producer.flush(PATIENCE).unwrap();
-        let begun = Instant::now();
-        while read < (round + 1) * 10 {
-            assert!(begun.elapsed() < PATIENCE, "round {round}: {read}");
-            match log.poll(1024, Duration::from_millis(100), &mut |messages| messages.len()) {
-                Ok(polled) => read += polled.messages,
-                Err(IoError::Transient(_)) => {}
-                Err(IoError::Lost) => log = member.logs.recv_timeout(PATIENCE).unwrap(),
-                Err(error) => panic!("{error:?}"),
-            }
-        }
-    }
-    eprintln!("in {deaf} of 8 rounds the client had lost every broker");
-    member.handle.close(PATIENCE).unwrap();
+    let deaf: Arc<BaseProducer> = Arc::new(client(&broker).set("bootstrap.servers", "127.0.0.1:1").create().unwrap());
+    let reach = Reach::of("producer", deaf, |producer| producer.client(), "deaf".to_owned(), broker.brokers());
+    assert!(!reach.is_answered(Duration::from_secs(3)));
+    reach.bootstrap_again();
+    assert!(reach.is_answered(PATIENCE));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use bumpalo::Bump;
 use console::{EventDoor, NotSent};
 use futures_util::future::{BoxFuture, FutureExt};
 use ingest::codec::{Decoded, Decoder, DecoderOptions};
-use ingest::kafka::reach::Reach;
+use ingest::kafka::Reach;
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
@@ -57,9 +57,10 @@ impl KafkaDoor {
 
     /// Whether its client reaches the brokers.
     pub(super) fn reach(&self, config: &Config) -> Reach {
+        let producer = self.producer.clone();
         Reach::of(
-            "producer of http.accept_events",
-            self.producer.clone(),
+            "producer of http.accept_events".to_owned(),
+            move || Some(producer.clone()),
             FutureProducer::client,
             self.topic.clone(),
             config.kafka.brokers.clone(),

@@ -21,8 +21,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::ValueEnum;
 use console::{ClickHouseAccess, ConsoleOptions, IntakeOptions};
-use ingest::kafka::reach::Reach;
-use ingest::kafka::{ConsumerHandle, ConsumerOptions, GroupConsumer};
+use ingest::kafka::{ConsumerHandle, ConsumerOptions, GroupConsumer, Reach};
 use ingest::registry::RegistryState;
 use object_store::ObjectStore;
 use processor::meter::MeterRules;
@@ -195,7 +194,8 @@ impl Service {
         let door = config.http.accept_events.then(|| KafkaDoor::new(config, &shared.client)).transpose()?;
         let mut clients: Vec<Arc<Reach>> = stages.iter().map(|(consumer, _)| consumer.reach()).collect();
         let (topic, brokers) = (config.kafka.topic(&config.kafka.events_topic), config.kafka.brokers.clone());
-        clients.push(Arc::new(Reach::of("producer", producer.clone(), Producer::client, topic, brokers)));
+        let held = producer.clone();
+        clients.push(Arc::new(Reach::of("producer".to_owned(), move || Some(held.clone()), Producer::client, topic, brokers)));
         clients.extend(door.as_ref().map(|door| Arc::new(door.reach(config))));
         let watchdog =
             Watchdog::start(owners.clone(), clients, producer.clone(), shared.client.clone()).context("no thread for the watchdog")?;

@@ -1,14 +1,13 @@
 //! Notices that the process's connections to Kafka are dead while the brokers answer others.
 //!
-//! A client that has lost all brokers (`ingest::kafka::reach` says how) is given the bootstrap servers again. Whatever else it may be that leaves a stage without
+//! A client that has lost all brokers (`ingest/src/kafka/reach.rs` says how) is given the bootstrap servers again. Whatever else it may be that leaves a stage without
 //! partitions, or the producer without acknowledgements, for as long as a group takes twice: then the process ends, to be started again by its supervisor.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ingest::kafka::Admin;
-use ingest::kafka::reach::Reach;
+use ingest::kafka::{Admin, Reach};
 use rdkafka::ClientConfig;
 use sinks::kafka::Producer;
 
@@ -47,13 +46,14 @@ impl Watchdog {
         let (reasons, mut watch) = (Arc::clone(&found), Watch::default());
         let answers = move || Admin::new(&client, ANSWERED_WITHIN).is_ok_and(|admin| admin.cluster_id().is_ok());
         let look = move || {
-            for deaf in clients.iter().filter(|client| !client.is_answered(DEAF_AFTER)) {
-                if answers() {
+            let deaf: Vec<&Arc<Reach>> = clients.iter().filter(|client| !client.is_answered(DEAF_AFTER)).collect();
+            if !deaf.is_empty() && answers() {
+                for client in deaf {
                     tracing::warn!(
-                        client = deaf.name,
+                        client = client.name,
                         "a kafka client is not answered any more, while a new one is: it gets the bootstrap servers again"
                     );
-                    deaf.bootstrap_again();
+                    client.bootstrap_again();
                 }
             }
             let owned = stages.iter().map(|stage| !stage.report().is_empty()).collect();

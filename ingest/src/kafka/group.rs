@@ -81,7 +81,9 @@ impl GroupConsumer {
 
         let topic = options.topics.first().cloned().unwrap_or_default();
         let brokers = options.client.get("bootstrap.servers").unwrap_or_default().to_owned();
-        let reach = Reach::of_group(&Arc::downgrade(&client), &options.group, topic, brokers);
+        let member = Arc::downgrade(&client);
+        let living = move || member.upgrade().filter(|client| !client.is_stopping());
+        let reach = Reach::of(format!("consumer of {}", options.group), living, |client| client.consumer().client(), topic, brokers);
         let failed = |error: std::io::Error| KafkaError::Thread(error.to_string());
         if options.group_instance.is_some() {
             let watched = Arc::downgrade(&client);
@@ -137,7 +139,7 @@ impl Drop for ConsumerHandle {
 fn poll_until_stopped(client: Arc<GroupClient>, ended: &SyncSender<()>) {
     let consumer = client.consumer();
     let context = consumer.context().clone();
-    while !context.stopping.load(Ordering::SeqCst) {
+    while !client.is_stopping() {
         serve(consumer, POLL_WAIT);
     }
     leave(consumer);

@@ -4,12 +4,10 @@
 //! started names none until the controller takes it back, not even itself: a client that asks it in that moment is left with nobody to ask, for ever, and says
 //! nothing about it. Given the bootstrap servers once more, it begins anew.
 
-use std::{ffi::CString, sync::Weak, time::Duration};
+use std::{ffi::CString, time::Duration};
 
-use rdkafka::{ClientContext, client::Client, consumer::Consumer};
+use rdkafka::{ClientContext, client::Client};
 use rdkafka_sys as native;
-
-use super::group::GroupClient;
 
 /// A client of the cluster, as its watchdog sees it.
 pub struct Reach {
@@ -20,32 +18,25 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// Of the client that `holder` keeps alive. `topic` exists; `brokers` are the bootstrap servers.
-    pub fn of<H, C>(name: &str, holder: H, client: fn(&H) -> &Client<C>, topic: String, brokers: String) -> Self
+    /// Of the client of what `holder` gives; what is gone lacks nothing. `topic` exists; `brokers` are the bootstrap servers.
+    pub fn of<H, C>(
+        name: String,
+        holder: impl Fn() -> Option<H> + Clone + Send + Sync + 'static,
+        client: fn(&H) -> &Client<C>,
+        topic: String,
+        brokers: String,
+    ) -> Self
     where
-        H: Clone + Send + Sync + 'static,
+        H: 'static,
         C: ClientContext + 'static,
     {
-        let same = holder.clone();
+        let asked = holder.clone();
         Reach {
-            name: name.to_owned(),
-            is_answered: Box::new(move |within| is_answered(client(&holder), &topic, within)),
-            bootstrap_again: Box::new(move || bootstrap_again(client(&same), &brokers)),
-        }
-    }
-
-    /// Of a member of a group, which may go; one that is gone lacks nothing.
-    pub(super) fn of_group(client: &Weak<GroupClient>, group: &str, topic: String, brokers: String) -> Self {
-        let (asked, given) = (client.clone(), client.clone());
-        Reach {
-            name: format!("consumer of {group}"),
-            is_answered: Box::new(move |within| {
-                let client = asked.upgrade().filter(|client| !client.is_stopping());
-                client.is_none_or(|client| is_answered(client.consumer().client(), &topic, within))
-            }),
+            name,
+            is_answered: Box::new(move |within| asked().is_none_or(|holder| client(&holder).fetch_metadata(Some(&topic), within).is_ok())),
             bootstrap_again: Box::new(move || {
-                if let Some(client) = given.upgrade() {
-                    bootstrap_again(client.consumer().client(), &brokers);
+                if let Some(holder) = holder() {
+                    bootstrap_again(client(&holder), &brokers);
                 }
             }),
         }
@@ -60,10 +51,6 @@ impl Reach {
     pub fn bootstrap_again(&self) {
         (self.bootstrap_again)();
     }
-}
-
-fn is_answered<C: ClientContext>(client: &Client<C>, topic: &str, within: Duration) -> bool {
-    client.fetch_metadata(Some(topic), within).is_ok()
 }
 
 fn bootstrap_again<C: ClientContext>(client: &Client<C>, brokers: &str) {

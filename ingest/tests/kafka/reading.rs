@@ -5,10 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ingest::kafka::reach::Reach;
 use ingest::kafka::{
     Admin, AssignedPartition, AssignmentHandler, ConsumerHandle, ConsumerOptions, GroupConsumer, KafkaConnection, KafkaError,
-    KafkaPartition, NewTopic, StartAt, TopicPartition,
+    KafkaPartition, NewTopic, Reach, StartAt, TopicPartition,
 };
 use rdkafka::{
     message::{Header, OwnedHeaders},
@@ -416,7 +415,8 @@ fn a_client_that_knows_no_broker_finds_them_with_the_bootstrap_servers() {
     let broker = Broker::shared();
     create(&broker, "deaf", 1, &[]);
     let deaf: Arc<BaseProducer> = Arc::new(client(&broker).set("bootstrap.servers", "127.0.0.1:1").create().unwrap());
-    let reach = Reach::of("producer", deaf, |producer| producer.client(), "deaf".to_owned(), broker.brokers());
+    let reach =
+        Reach::of("producer".to_owned(), move || Some(deaf.clone()), |producer| producer.client(), "deaf".to_owned(), broker.brokers());
     assert!(!reach.is_answered(Duration::from_secs(3)));
     reach.bootstrap_again();
     assert!(reach.is_answered(PATIENCE));

@@ -13,6 +13,7 @@ use std::time::Duration;
 use detection::action::GateInputs;
 use detection::forecast::Period;
 use detection::rhythm::{Hour, HourSpend};
+use rustix::time::{ClockId, clock_gettime};
 use scope_watch::{ScopeWatch, WatchSettings};
 
 const HISTORY_H: i64 = 336;
@@ -69,8 +70,8 @@ fn main() {
 
 /// Time that this thread has had a processor: other programs on the machine do not count.
 fn on_cpu() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
-    Duration::from_nanos(text.split(' ').next().and_then(|nanos| nanos.parse().ok()).expect("nanoseconds"))
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 
 fn history(kind: u64, settings: &WatchSettings) -> ScopeWatch {

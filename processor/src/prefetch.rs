@@ -40,14 +40,6 @@ impl Prefetches {
         }
     }
 
-    /// Adds all lines of a short slice.
-    #[inline]
-    pub(crate) fn add_slice<T>(&mut self, values: &[T]) {
-        if let (Some(first), Some(last)) = (values.first(), values.last()) {
-            self.lines.extend(lines_of(first).0..=lines_of(last).1);
-        }
-    }
-
     /// Asks the processor to fetch them, and is empty again.
     #[inline]
     pub(crate) fn begin(&mut self) {

@@ -16,6 +16,7 @@ use runtime::io::SystemClock;
 use runtime::object_snapshots::{ObjectSnapshots, SnapshotPlace};
 use runtime::stage::StageState;
 use runtime::store::{Loaded, SnapshotStore, ToSave};
+use rustix::time::{ClockId, clock_gettime};
 use schemas::calendar::Calendar;
 use schemas::identity_run::Segment;
 use schemas::rates::Rates;
@@ -68,8 +69,8 @@ fn store(directory: &std::path::Path, stage: &str, handle: &Handle) -> ObjectSna
 
 /// Processor time of this thread, in seconds.
 fn cpu_seconds() -> f64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    text.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
 }
 
 /// Saves a state, forgets it, and says how long it takes until `restore` has it again; `cells` counts what is in it.

@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use crate::huge_pages;
+
 /// Bytes of an entry.
 pub const ENTRY_BYTES: usize = 24;
 /// What a run begins with.
@@ -73,7 +75,7 @@ impl Identity {
     }
 
     fn tag(&self) -> u16 {
-        self.low as u16
+        tag_of(self.low)
     }
 }
 
@@ -97,9 +99,17 @@ fn bits_of(entries: u64) -> u32 {
     entries.div_ceil(BUCKET).next_power_of_two().trailing_zeros()
 }
 
-fn bucket_of(high: u64, bits: u32) -> usize {
+/// The number that the upper `bits` of `high` are, at most 63: buckets of a directory, for one.
+#[inline]
+pub fn bucket_of(high: u64, bits: u32) -> usize {
     // A shift by all 64 bits is none of Rust's.
     (high >> 1 >> (63 - bits)) as usize
+}
+
+/// What a directory keeps of an entry.
+#[inline]
+pub fn tag_of(low: u64) -> u16 {
+    low as u16
 }
 
 /// See the module's documentation.
@@ -129,8 +139,8 @@ impl Directory {
         }
         let bits = bits_of(entries);
         let (starts, tags) = bytes.split_at(((1 << bits) + 1) * 4);
-        let starts: Vec<u32> = starts.as_chunks().0.iter().map(|start| u32::from_le_bytes(*start)).collect();
-        let tags = tags.as_chunks().0.iter().map(|tag| u16::from_le_bytes(*tag)).collect();
+        let starts: Vec<u32> = huge_pages::collect(starts.as_chunks().0.iter().map(|start| u32::from_le_bytes(*start)));
+        let tags = huge_pages::collect(tags.as_chunks().0.iter().map(|tag| u16::from_le_bytes(*tag)));
         let is_whole = starts.is_sorted() && starts.first() == Some(&0) && starts.last().map(|last| u64::from(*last)) == Some(entries);
         is_whole.then_some(Directory { bits, starts, tags })
     }
@@ -153,26 +163,29 @@ impl Directory {
 
     /// Numbers of the entries that may have this fingerprint: nearly always none when it is not in the run.
     pub fn candidates(&self, low: u64, high: u64) -> impl Iterator<Item = u64> {
-        let from = u64::from(*self.start_of(high));
-        self.tags_of(high).iter().zip(from..).filter(move |(tag, _)| **tag == low as u16).map(|(_, entry)| entry)
+        let from = u64::from(self.starts[bucket_of(high, self.bits)]);
+        self.tags_of(high).iter().zip(from..).filter(move |(tag, _)| **tag == tag_of(low)).map(|(_, entry)| entry)
     }
 
     /// Are there any candidates? It does not stop at the first, so that several tags are compared at a time.
     #[inline]
     fn has_tag(&self, low: u64, high: u64) -> bool {
-        let tag = low as u16;
+        let tag = tag_of(low);
         self.tags_of(high).iter().fold(false, |found, known| found | (*known == tag))
     }
 
-    /// What a look-up reads first.
-    #[inline]
-    pub fn start_of(&self, high: u64) -> &u32 {
-        &self.starts[bucket_of(high, self.bits)]
+    /// It has 2 to the power of this many buckets.
+    pub fn bits(&self) -> u32 {
+        self.bits
     }
 
-    /// What it reads then.
+    /// The tags of each bucket.
+    pub fn buckets(&self) -> impl Iterator<Item = &[u16]> {
+        self.starts.windows(2).map(|range| self.tags.get(range[0] as usize..range[1] as usize).unwrap_or_default())
+    }
+
     #[inline]
-    pub fn tags_of(&self, high: u64) -> &[u16] {
+    fn tags_of(&self, high: u64) -> &[u16] {
         let bucket = bucket_of(high, self.bits);
         let range = self.starts[bucket] as usize..self.starts[bucket + 1] as usize;
         self.tags.get(range).unwrap_or_default()
@@ -210,7 +223,7 @@ impl RunWriter {
         let mut writer = RunWriter {
             bits,
             counts: vec![0; 1 << bits],
-            tags: Vec::with_capacity(at_most as usize),
+            tags: huge_pages::with_capacity(at_most as usize),
             bytes: Vec::new(),
             hash: Xxh3::new(),
         };
@@ -308,7 +321,7 @@ impl IdentityRun {
             *reads += 1;
             let found = Identity::from_bytes(&self.entries.read(entry)?);
             let bits = self.directory.bits;
-            if found.tag() != low as u16 || bucket_of(found.high, bits) != bucket_of(high, bits) {
+            if found.tag() != tag_of(low) || bucket_of(found.high, bits) != bucket_of(high, bits) {
                 let text = format!("{:?}: entry {entry} is damaged", self.entries);
                 return Err(ReadError { text, is_lasting: true });
             }

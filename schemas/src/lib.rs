@@ -12,6 +12,7 @@ pub mod currency;
 pub mod dimension;
 pub mod event;
 pub mod grouping;
+pub mod huge_pages;
 pub mod identity_run;
 pub mod measures;
 pub mod money;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 use ingest::codec::{Decoded, Decoder};
-use processor::meter::{Fate, LookAhead, Meter, MeterError, MeterPlace, MeterRules};
+use processor::meter::{Fate, Group, LookAhead, Meter, MeterError, MeterPlace, MeterRules};
 use processor::pricing::{PricedEvent, Pricer};
 use runtime::invariant::Invariant;
 use runtime::io::{Message, OutRecord, OutTopic, Table};
@@ -24,7 +24,7 @@ use super::{StageFactory, StagePlace, dead_letter};
 /// Rows per event are handed on in pieces of this size.
 const USAGE_ROWS: u32 = 4096;
 /// Messages that are decoded before the first of them is folded, so that their folding does not wait for memory.
-const GROUP: usize = 16;
+const GROUP: usize = 64;
 /// Bytes of arena after which a group ends early, and the arena is given back.
 const ARENA_BYTES: usize = 1 << 20;
 
@@ -132,7 +132,8 @@ pub struct MeterStage {
 impl MeterStage {
     /// Decodes a group of messages, looks ahead over its events, folds them in order. `None` of waiting: all were taken.
     fn apply_group(&mut self, messages: &[Message<'_>], arena: &Bump, effects: &mut Effects) -> Result<Taken, StageError> {
-        let mut decoded = ArenaVec::with_capacity_in(messages.len(), arena);
+        let mut events = ArenaVec::with_capacity_in(messages.len(), arena);
+        let mut rejections = ArenaVec::with_capacity_in(messages.len(), arena);
         let mut waits_for = None;
         for message in messages {
             match self.decoder.decode(message, arena) {
@@ -140,31 +141,30 @@ impl MeterStage {
                     waits_for = Some(reason);
                     break;
                 }
-                Decoded::Event(event) => decoded.push(Ok(event)),
-                Decoded::Rejected(rejection) => decoded.push(Err(rejection)),
+                Decoded::Event(event) => {
+                    events.push(event);
+                    rejections.push(None);
+                }
+                Decoded::Rejected(rejection) => rejections.push(Some(rejection)),
             }
             if arena.allocated_bytes() > ARENA_BYTES {
                 break;
             }
         }
-        let mut taken = Taken { messages: decoded.len(), waits_for };
+        let mut taken = Taken { messages: rejections.len(), waits_for };
         let mut ahead = std::mem::take(&mut self.ahead);
-        self.meter.look_ahead(decoded.iter().flatten(), &mut ahead);
-        let mut events = 0;
-        for (number, (message, decoded)) in messages.iter().zip(decoded).enumerate() {
-            match decoded {
-                Ok(event) => {
-                    match self.fold(message, &event, (&ahead, events), effects) {
-                        Ok(()) => {}
-                        Err(NotFolded::Yet(reason)) => {
-                            taken = Taken { messages: number, waits_for: Some(reason) };
-                            break;
-                        }
-                        Err(NotFolded::Stop(error)) => return Err(error),
+        let mut group = ahead.over(&events);
+        for (number, (message, rejection)) in messages.iter().zip(rejections).enumerate() {
+            match rejection {
+                None => match self.fold_next(message, &mut group, effects) {
+                    Ok(()) => {}
+                    Err(NotFolded::Yet(reason)) => {
+                        taken = Taken { messages: number, waits_for: Some(reason) };
+                        break;
                     }
-                    events += 1;
-                }
-                Err(rejection) => {
+                    Err(NotFolded::Stop(error)) => return Err(error),
+                },
+                Some(rejection) => {
                     self.meter.refuse(message.offset, Outcome::Rejected);
                     self.refuse(message, &rejection, effects);
                 }
@@ -176,15 +176,9 @@ impl MeterStage {
         Ok(taken)
     }
 
-    fn fold(
-        &mut self,
-        message: &Message<'_>,
-        event: &Event<'_>,
-        ahead: (&LookAhead, usize),
-        effects: &mut Effects,
-    ) -> Result<(), NotFolded> {
-        let fate = self.meter.fold_ahead(message.offset, message.timestamp, event, ahead);
-        let fate = fate.map_err(|error| match error {
+    /// Folds the next event of a group, which is this message's.
+    fn fold_next(&mut self, message: &Message<'_>, group: &mut Group<'_, '_>, effects: &mut Effects) -> Result<(), NotFolded> {
+        let (event, fate) = self.meter.fold_next(message.offset, message.timestamp, group).map_err(|error| match error {
             error if error.is_passing() => NotFolded::Yet(error.to_string()),
             error => {
                 let code = if matches!(error, MeterError::Unreadable(_)) { "CR-1103" } else { "CR-1101" };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schemas::{Bucket, Measures, Timestamp};
+use schemas::{Bucket, Measures, Timestamp, huge_pages};
 
 use super::cell::{CARRY_EVENTS, Cell, Increment};
 use super::series::SeriesId;
@@ -67,13 +67,13 @@ impl BucketTable {
         let index = self.cells.len();
         self.index.set(cell.series, index as u32);
         self.series_per_set[set] += 1;
-        self.cells.push(cell);
+        huge_pages::push(&mut self.cells, cell);
         index
     }
 
     /// Makes room for so many more cells.
     pub(super) fn reserve(&mut self, cells: usize) {
-        self.cells.reserve_exact(cells);
+        huge_pages::reserve(&mut self.cells, cells);
     }
 
     /// Adds the cell of a snapshot, whose value was sent.

@@ -4,25 +4,15 @@
 //! into a sorted run (see [`schemas::identity_run`]), of which only a directory stays in memory. Until that run lasts, the sealed table is still
 //! looked up in. What a look-up answers is a function of the log; when tables are sealed is not, and changes nothing.
 
-use schemas::Timestamp;
 use schemas::identity_run::{ENTRY_BYTES, Identity, IdentityRun, ReadError, Segment};
 use schemas::timestamp::DAY_US;
+use schemas::{Timestamp, huge_pages};
 
+use super::run_filter::RunFilter;
 use crate::prefetch::Prefetches;
-
-/// Many small tables, so that growing one never stops the fold for long.
-const SHARDS: usize = 256;
 
 /// The table may grow to so many times what seals it while the store is away; then the partition waits.
 const MOST_UNSEALED: usize = 4;
-
-/// An open-addressing table with linear probing: a look-up costs one cache line. No entry is ever all zeros, because a
-/// fingerprint is not (and one that were would be kept as 1).
-#[derive(Debug, Default)]
-struct Slots {
-    slots: Vec<Identity>,
-    used: usize,
-}
 
 /// Entries of a segment whose places are fetched at the same time.
 const RESTORED_TOGETHER: usize = 64;
@@ -30,137 +20,116 @@ const RESTORED_TOGETHER: usize = 64;
 /// Entries fetched ahead: two cache lines at most.
 const PROBED: usize = 3;
 
-const EMPTY: Identity = Identity { low: 0, high: 0, value: 0 };
+/// An entry by its words: low, high, value. No entry is ever all zeros, because a fingerprint is not (and one that were would be
+/// kept as 1).
+type Slot = [u64; 3];
 
-impl Slots {
-    fn find(&self, low: u64, high: u64) -> Option<&Identity> {
+const fn slot_of(entry: &Identity) -> Slot {
+    [entry.low, entry.high, entry.value]
+}
+
+const fn identity_in(slot: &Slot) -> Identity {
+    Identity { low: slot[0], high: slot[1], value: slot[2] }
+}
+
+/// An open-addressing table with linear probing: a look-up costs one cache line. At most three quarters full.
+#[derive(Debug, Default)]
+struct Table {
+    /// A power of two, or none yet.
+    slots: Vec<Slot>,
+    len: usize,
+}
+
+impl Table {
+    /// An empty one with as much room, because as many will come again: growing step by step would place every entry twice.
+    fn emptied(&self) -> Self {
+        Table { slots: huge_pages::zeros(self.slots.len()), len: 0 }
+    }
+
+    #[inline]
+    fn find(&self, low: u64, high: u64) -> Option<Identity> {
         let mask = self.slots.len().wrapping_sub(1);
         let mut at = low as usize & mask;
         loop {
-            let entry = self.slots.get(at)?;
-            if entry.low == low && entry.high == high {
-                return Some(entry);
+            let slot = self.slots.get(at)?;
+            if slot[0] == low && slot[1] == high {
+                return Some(identity_in(slot));
             }
-            if entry.low == 0 {
+            if slot[0] == 0 {
                 return None;
             }
             at = (at + 1) & mask;
         }
     }
 
-    /// Puts an entry in the place of the one with its fingerprint, or adds it. Was it added?
-    fn put(&mut self, entry: Identity) -> bool {
-        // At most three quarters full.
-        if self.slots.len() * 3 <= self.used * 4 {
-            let larger = (self.slots.len() * 2).max(16);
-            self.rebuild(larger, |_| true);
-        }
-        let mask = self.slots.len() - 1;
-        let mut at = entry.low as usize & mask;
-        while self.slots[at].low != 0 {
-            if self.slots[at].low == entry.low && self.slots[at].high == entry.high {
-                self.slots[at] = entry;
-                return false;
-            }
-            at = (at + 1) & mask;
-        }
-        self.slots[at] = entry;
-        self.used += 1;
-        true
-    }
-
-    fn retain(&mut self, keep: impl Fn(&Identity) -> bool) {
-        let kept = self.slots.iter().filter(|entry| entry.low != 0 && keep(entry)).count();
-        if kept < self.used {
-            self.rebuild(size_for(kept), keep);
+    /// Adds what finding the place of an entry needs.
+    #[inline]
+    fn prefetch(&self, low: u64, into: &mut Prefetches) {
+        let at = low as usize & self.slots.len().wrapping_sub(1);
+        // The probe seldom goes further than this.
+        if let Some(slots) = self.slots.get(at..at + PROBED).and_then(<[Slot]>::first_chunk::<PROBED>) {
+            into.add(slots);
         }
     }
 
     /// Makes room for so many more.
     fn reserve(&mut self, more: usize) {
-        let size = size_for(self.used + more);
+        let size = size_for(self.len + more);
         if size > self.slots.len() {
             self.rebuild(size, |_| true);
         }
     }
 
+    /// Puts an entry in the place of the one with its fingerprint, or adds it.
+    fn put(&mut self, entry: Identity) {
+        if self.slots.len() * 3 <= self.len * 4 {
+            self.rebuild((self.slots.len() * 2).max(16), |_| true);
+        }
+        let mask = self.slots.len() - 1;
+        let mut at = entry.low as usize & mask;
+        while self.slots[at][0] != 0 {
+            if self.slots[at][0] == entry.low && self.slots[at][1] == entry.high {
+                self.slots[at] = slot_of(&entry);
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+        self.slots[at] = slot_of(&entry);
+        self.len += 1;
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Identity> {
+        self.slots.iter().filter(|slot| slot[0] != 0).map(identity_in)
+    }
+
+    fn retain(&mut self, keep: impl Fn(&Identity) -> bool) {
+        let kept = self.iter().filter(&keep).count();
+        if kept < self.len {
+            self.rebuild(size_for(kept), keep);
+        }
+    }
+
     fn rebuild(&mut self, size: usize, keep: impl Fn(&Identity) -> bool) {
-        let old = std::mem::replace(&mut self.slots, vec![EMPTY; size]);
-        self.used = 0;
-        for entry in old.into_iter().filter(|entry| entry.low != 0 && keep(entry)) {
-            let mask = size - 1;
+        let old = std::mem::replace(self, Table { slots: huge_pages::zeros(size), len: 0 });
+        let mask = size - 1;
+        for entry in old.iter().filter(keep) {
             let mut at = entry.low as usize & mask;
-            while self.slots[at].low != 0 {
+            while self.slots[at][0] != 0 {
                 at = (at + 1) & mask;
             }
-            self.slots[at] = entry;
-            self.used += 1;
+            self.slots[at] = slot_of(&entry);
+            self.len += 1;
         }
+    }
+
+    fn bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>()
     }
 }
 
 /// Slots of a table that is at most three quarters full with so many entries.
 fn size_for(entries: usize) -> usize {
     (entries * 4 / 3 + 1).next_power_of_two().max(16)
-}
-
-/// All identities in memory.
-#[derive(Debug)]
-struct Table {
-    shards: Vec<Slots>,
-    len: usize,
-}
-
-impl Default for Table {
-    fn default() -> Self {
-        Table { shards: (0..SHARDS).map(|_| Slots::default()).collect(), len: 0 }
-    }
-}
-
-impl Table {
-    #[inline]
-    fn find(&self, low: u64, high: u64) -> Option<&Identity> {
-        self.shards[shard(high)].find(low, high)
-    }
-
-    /// Adds what finding the place of an entry needs.
-    #[inline]
-    fn prefetch(&self, low: u64, high: u64, into: &mut Prefetches) {
-        let slots = &self.shards[shard(high)].slots;
-        let at = low as usize & slots.len().wrapping_sub(1);
-        // The probe seldom goes further than this.
-        if let Some(entries) = slots.get(at..at + PROBED).and_then(<[Identity]>::first_chunk::<PROBED>) {
-            into.add(entries);
-        }
-    }
-
-    /// Makes room for these entries.
-    fn reserve(&mut self, entries: impl Iterator<Item = Identity>) {
-        let mut counts = [0; SHARDS];
-        entries.for_each(|entry| counts[shard(entry.high)] += 1);
-        for (slots, count) in self.shards.iter_mut().zip(counts).filter(|(_, count)| *count > 0) {
-            slots.reserve(count);
-        }
-    }
-
-    fn put(&mut self, entry: Identity) {
-        self.len += usize::from(self.shards[shard(entry.high)].put(entry));
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &Identity> {
-        self.shards.iter().flat_map(|shard| &shard.slots).filter(|entry| entry.low != 0)
-    }
-
-    fn retain(&mut self, keep: impl Fn(&Identity) -> bool) {
-        for shard in &mut self.shards {
-            shard.retain(&keep);
-        }
-        self.len = self.shards.iter().map(|shard| shard.used).sum();
-    }
-
-    fn bytes(&self) -> usize {
-        self.shards.iter().map(|shard| shard.slots.capacity() * size_of::<Identity>()).sum()
-    }
 }
 
 /// What the events counted so far say about an identity.
@@ -184,6 +153,8 @@ pub(super) struct Dedup {
     runs: Vec<IdentityRun>,
     /// Entries of the runs.
     in_runs: usize,
+    /// Of everything in runs and in memory, as soon as there are runs.
+    filter: RunFilter,
     /// So many in memory are sealed.
     seal_at: usize,
     /// Days after which an entry no longer counts.
@@ -209,6 +180,7 @@ impl Dedup {
             sealed: Table::default(),
             runs: Vec::new(),
             in_runs: 0,
+            filter: RunFilter::default(),
             seal_at: usize::MAX,
             horizon_days: horizon_us / DAY_US + 1,
             appended: Vec::new(),
@@ -236,7 +208,7 @@ impl Dedup {
     /// Bytes in memory, about.
     pub(super) fn bytes(&self) -> usize {
         let directories = self.runs.iter().map(|run| run.directory().bytes()).sum::<usize>();
-        self.recent.bytes() + self.sealed.bytes() + self.appended.capacity() + directories
+        self.recent.bytes() + self.sealed.bytes() + self.appended.capacity() + directories + self.filter.bytes()
     }
 
     /// How many entries of runs were read so far.
@@ -257,9 +229,9 @@ impl Dedup {
     #[inline]
     pub(super) fn look_up(&mut self, fingerprint: u128, meaning: u64, watermark: Timestamp) -> Result<Seen, ReadError> {
         let (low, high) = halves(fingerprint);
-        let in_memory = self.recent.find(low, high).or_else(|| self.sealed.find(low, high)).copied();
+        let in_memory = self.recent.find(low, high).or_else(|| self.sealed.find(low, high));
         let found = match in_memory {
-            None if !self.runs.is_empty() => self.find_in_runs(low, high)?,
+            None if self.filter.may_hold(low, high) => self.find_in_runs(low, high)?,
             found => found,
         };
         Ok(match found {
@@ -288,19 +260,8 @@ impl Dedup {
     #[inline]
     pub(super) fn prefetch(&self, fingerprint: u128, into: &mut Prefetches) {
         let (low, high) = halves(fingerprint);
-        self.recent.prefetch(low, high, into);
-        for run in &self.runs {
-            into.add(run.directory().start_of(high));
-        }
-    }
-
-    /// Adds what a look-up in runs needs when it has what [`Dedup::prefetch`] has added.
-    #[inline]
-    pub(super) fn prefetch_tags(&self, fingerprint: u128, into: &mut Prefetches) {
-        let (_, high) = halves(fingerprint);
-        for run in &self.runs {
-            into.add_slice(run.directory().tags_of(high));
-        }
+        self.recent.prefetch(low, into);
+        self.filter.line(low, high).into_iter().for_each(|line| into.add(line));
     }
 
     /// Takes the identity of an event that is counted now.
@@ -312,6 +273,7 @@ impl Dedup {
         self.appended.extend_from_slice(&entry.to_bytes());
         self.appended_day = self.appended_day.max(day);
         self.recent.put(entry);
+        self.filter.insert(low, high);
     }
 
     /// Frees entries that no longer count; does its work once per day of event time.
@@ -345,7 +307,8 @@ impl Dedup {
         if !self.wants_sealing() {
             return Segment { bytes: appended, expires_day: appended_day + self.horizon_days, is_sealed: false };
         }
-        self.sealed = std::mem::take(&mut self.recent);
+        let next = self.recent.emptied();
+        self.sealed = std::mem::replace(&mut self.recent, next);
         let mut bytes = Vec::with_capacity(self.sealed.len * ENTRY_BYTES);
         let (today, horizon_days) = (day_of(watermark), self.horizon_days);
         let mut expires_day = today;
@@ -363,16 +326,22 @@ impl Dedup {
         if self.sealed.len > 0 {
             self.sealed = Table::default();
         }
+        if !self.filter.is_good_for(self.len()) {
+            self.filter = RunFilter::of(self.len(), self.runs.iter().map(IdentityRun::directory), self.recent.iter());
+        }
     }
 
     /// Puts a segment's entries back, in the order in which they were written.
     pub(super) fn restore(&mut self, segment: &[u8]) {
-        self.recent.reserve(Identity::all_of(segment));
+        self.recent.reserve(segment.len() / ENTRY_BYTES);
         let mut ahead = Prefetches::default();
         for group in segment.chunks(RESTORED_TOGETHER * ENTRY_BYTES) {
-            Identity::all_of(group).for_each(|entry| self.recent.prefetch(entry.low, entry.high, &mut ahead));
+            Identity::all_of(group).for_each(|entry| self.recent.prefetch(entry.low, &mut ahead));
             ahead.begin();
-            Identity::all_of(group).for_each(|entry| self.recent.put(entry));
+            for entry in Identity::all_of(group) {
+                self.recent.put(entry);
+                self.filter.insert(entry.low, entry.high);
+            }
         }
     }
 }
@@ -380,10 +349,6 @@ impl Dedup {
 /// No lower half is 0, which marks an empty slot.
 fn halves(fingerprint: u128) -> (u64, u64) {
     ((fingerprint as u64).max(1), (fingerprint >> 64) as u64)
-}
-
-fn shard(high: u64) -> usize {
-    (high >> 56) as usize
 }
 
 #[cfg(test)]

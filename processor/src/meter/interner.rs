@@ -1,5 +1,6 @@
 //! Small numbers for texts, so that a cell is found without hashing strings twice or storing them again.
 
+use schemas::huge_pages;
 use schemas::text_head::{HEAD_BYTES, text_head};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -52,7 +53,11 @@ impl Interner {
         let mut at = hash_of(text, head) & mask;
         loop {
             let entry = self.slots.get(at)?;
-            if entry.head == head && entry.length == length && entry.id != FREE && (text.len() <= INLINE || self.text(entry.id) == text) {
+            if is_same(entry.head, head)
+                && entry.length == length
+                && entry.id != FREE
+                && (text.len() <= INLINE || self.text(entry.id) == text)
+            {
                 return Some(entry.id);
             }
             if entry.id == FREE {
@@ -69,7 +74,7 @@ impl Interner {
         self.ends.push(self.arena.len());
         if self.slots.len() * 3 <= self.ends.len() * 4 {
             let larger = (self.slots.len() * 2).max(16);
-            let old = std::mem::replace(&mut self.slots, vec![EMPTY; larger]);
+            let old = std::mem::replace(&mut self.slots, huge_pages::collect(std::iter::repeat_n(EMPTY, larger)));
             for entry in old.into_iter().filter(|entry| entry.id != FREE) {
                 let hash = hash_of(self.text(entry.id), entry.head);
                 put(&mut self.slots, hash, entry);
@@ -105,6 +110,12 @@ impl Interner {
     pub(super) fn bytes(&self) -> usize {
         self.arena.capacity() + self.ends.capacity() * 8 + self.slots.capacity() * size_of::<Entry>()
     }
+}
+
+/// Word by word: the words of `known` are in registers, and comparing them as one block would take them through memory.
+#[inline(always)]
+fn is_same(entry: [u64; INLINE / 8], known: [u64; INLINE / 8]) -> bool {
+    entry[0] == known[0] && entry[1] == known[1] && entry[2] == known[2]
 }
 
 /// Puts an entry that is not there yet into its place. There is room.

@@ -10,6 +10,7 @@ mod dedup;
 mod interner;
 mod look_ahead;
 mod rules;
+mod run_filter;
 mod series;
 mod snapshot;
 
@@ -22,8 +23,8 @@ use schemas::{Accounts, Bucket, Dimension, Event, Outcome, Reason, Rejection, Ti
 use self::bucket_table::BucketTable;
 use self::cell::Increment;
 use self::dedup::{Dedup, Seen};
-pub use self::look_ahead::LookAhead;
 use self::look_ahead::Prepared;
+pub use self::look_ahead::{Group, LookAhead};
 pub use self::rules::{MeterPlace, MeterRules};
 pub use self::series::shard_of;
 use self::series::{Member, SeriesId, SeriesIndex, hash_key};
@@ -221,22 +222,25 @@ impl Meter {
         self.fold_prepared(offset, log_time, event, &Prepared::fingerprint_alone(fingerprint))
     }
 
-    /// Folds the event that stands at `nth` in the group that was looked ahead over. What becomes of it is the same as
-    /// without looking ahead, whatever was folded in between.
+    /// Folds the next event of a group, and says which it was. What becomes of it is the same as in [`Meter::fold`], whatever was folded
+    /// in between; but the memory that the events after it need is on its way meanwhile.
     ///
     /// # Errors
-    /// [`MeterError`]; the event is then not accounted for.
-    pub fn fold_ahead(
+    /// [`MeterError`]; the event is then not accounted for, and is still the next.
+    ///
+    /// # Panics
+    /// When all events of the group were folded.
+    pub fn fold_next<'g, 'b>(
         &mut self,
         offset: i64,
         log_time: Timestamp,
-        event: &Event<'_>,
-        (ahead, nth): (&LookAhead, usize),
-    ) -> Result<Fate, MeterError> {
-        match ahead.prepared(nth, self.numbering) {
-            Some(prepared) => self.fold_prepared(offset, log_time, event, &prepared),
-            None => self.fold(offset, log_time, event),
-        }
+        group: &mut Group<'g, 'b>,
+    ) -> Result<(&'g Event<'b>, Fate), MeterError> {
+        self.look_ahead(group);
+        let (event, prepared) = group.turn(self.numbering);
+        let fate = self.fold_prepared(offset, log_time, event, &prepared)?;
+        group.next += 1;
+        Ok((event, fate))
     }
 
     fn fold_prepared(&mut self, offset: i64, log_time: Timestamp, event: &Event<'_>, prepared: &Prepared<'_>) -> Result<Fate, MeterError> {

@@ -264,11 +264,11 @@ fn the_index_may_be_numbered_anew_in_the_middle_of_a_group() {
     let (mut single, mut grouped) = (meter(), meter());
     let mut ahead = LookAhead::default();
     for (number, group) in events.chunks(32).enumerate() {
-        grouped.look_ahead(group.iter(), &mut ahead);
+        let mut turns = ahead.over(group);
         for (nth, event) in group.iter().enumerate() {
             let (offset, log_time) = ((number * 32 + nth) as i64, T0.plus(DAY_US));
-            let fate = grouped.fold_ahead(offset, log_time, event, (&ahead, nth));
-            assert_eq!(fate, single.fold(offset, log_time, event));
+            let (folded, fate) = grouped.fold_next(offset, log_time, &mut turns).unwrap();
+            assert_eq!((folded, fate), (event, single.fold(offset, log_time, event).unwrap()));
             assert!(grouped.take_blocks().eq(single.take_blocks()));
         }
     }
@@ -325,10 +325,10 @@ proptest! {
         let (mut rest, mut sizes, mut offset) = (&events[..], sizes.into_iter(), 0);
         'all: while !rest.is_empty() {
             let (group, after) = rest.split_at(sizes.next().unwrap_or(1).min(rest.len()));
-            grouped.look_ahead(group.iter(), &mut ahead);
-            for (nth, event) in group.iter().enumerate() {
+            let mut turns = ahead.over(group);
+            for event in group {
                 let log_time = T0.plus(2000 * MINUTE_US);
-                let fate = grouped.fold_ahead(offset, log_time, event, (&ahead, nth));
+                let fate = grouped.fold_next(offset, log_time, &mut turns).map(|(_, fate)| fate);
                 prop_assert_eq!(&fate, &single.fold(offset, log_time, event));
                 if fate.is_err() {
                     break 'all;

@@ -17,9 +17,7 @@ struct Line([u64; 8]);
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct RunFilter {
-    /// 2 to the power of `bits`, or none.
     lines: Vec<Line>,
-    bits: u32,
     /// So many upper bits of `high` are known of every entry: those of the bucket of the smallest run.
     known_bits: u32,
     /// Entries that were put in.
@@ -36,9 +34,9 @@ impl RunFilter {
         let Some(known_bits) = runs.clone().map(Directory::bits).min() else {
             return RunFilter::default();
         };
-        let lines = (entries * 3 / 2).div_ceil(PER_LINE).next_power_of_two();
-        let empty = huge_pages::collect(std::iter::repeat_n(Line([0; 8]), lines));
-        let mut filter = RunFilter { lines: empty, bits: lines.trailing_zeros(), known_bits, entries };
+        let lines = (entries * 3 / 2).div_ceil(PER_LINE);
+        let lines = huge_pages::collect(std::iter::repeat_n(Line([0; 8]), lines));
+        let mut filter = RunFilter { lines, known_bits, entries };
         for run in runs {
             for (bucket, tags) in (0_usize..).zip(run.buckets()) {
                 tags.iter().for_each(|tag| filter.set(bucket >> (run.bits() - known_bits), *tag));
@@ -88,10 +86,11 @@ impl RunFilter {
         let known = ((upper as u64) << 16 | u64::from(tag)) ^ 0xd1b5_4a32_d192_ed03;
         let product = u128::from(known) * 0x9e37_79b9_7f4a_7c15;
         let mixed = product as u64 ^ (product >> 64) as u64;
-        let unknown_bits = self.bits.saturating_sub(self.known_bits);
-        let line = upper << unknown_bits >> self.known_bits.saturating_sub(self.bits) | bucket_of(mixed, unknown_bits);
+        // A number below 2^64 in the order of `high`, then the same below the number of lines.
+        let at = (upper as u64).rotate_right(self.known_bits) | mixed >> self.known_bits;
+        let line = (u128::from(at) * self.lines.len() as u128) >> 64;
         let place = |shift: u32| ((mixed >> shift & 7) as usize, 1 << (mixed >> (shift + 3) & 63));
-        (line, [place(0), place(9), place(18), place(27)])
+        (line as usize, [place(0), place(9), place(18), place(27)])
     }
 
     /// Bytes in memory.

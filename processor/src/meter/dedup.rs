@@ -457,6 +457,43 @@ mod tests {
         assert_eq!(dedup.take_segment(DAY).bytes.len(), 100 * ENTRY_BYTES);
     }
 
+    /// Sealed again and again, merged into one run every fourth time, and with events counted while a run is stored.
+    #[test]
+    fn every_identity_is_seen_however_many_runs_and_restarts_there_were() {
+        let mut dedup = Dedup::new(HORIZON);
+        dedup.seal_at(200);
+        let (mut counted, mut sealed, mut runs) = (0, Vec::new(), Vec::new());
+        for round in 0..40 {
+            let insert_some = |dedup: &mut Dedup, counted: &mut u128| {
+                for id in *counted..*counted + 100 {
+                    assert_eq!(look_up(dedup, mixed(id), 5 << 16, DAY), Seen::New, "{id} in round {round}");
+                    dedup.insert(mixed(id), 5 << 16, DAY);
+                }
+                *counted += 100;
+            };
+            insert_some(&mut dedup, &mut counted);
+            insert_some(&mut dedup, &mut counted);
+            let segment = dedup.take_segment(DAY);
+            insert_some(&mut dedup, &mut counted);
+            sealed.extend_from_slice(&segment.bytes);
+            runs.push(run_of(&segment));
+            if round % 4 == 3 {
+                runs = vec![run_of(&Segment { bytes: sealed.clone(), ..segment })];
+            }
+            dedup.stored(runs.clone());
+            if round % 10 == 9 {
+                let in_memory = dedup.recent.iter().flat_map(|entry| entry.to_bytes()).collect::<Vec<u8>>();
+                dedup = Dedup::new(HORIZON);
+                dedup.seal_at(200);
+                dedup.restore(&in_memory);
+                dedup.stored(runs.clone());
+            }
+            for id in 0..counted {
+                assert_eq!(look_up(&mut dedup, mixed(id), 5 << 16, DAY), Seen::Same, "{id} in round {round}");
+            }
+        }
+    }
+
     #[test]
     fn an_identity_that_was_forgotten_and_counted_again_is_seen_as_it_was_counted_last() {
         let mut dedup = Dedup::new(HORIZON);

@@ -112,8 +112,7 @@ impl Meter {
         prefetches.begin();
         for nth in reached(2) {
             let (event, found, before) = (&events[nth], &mut found[nth], members.len());
-            let ids = found.ids.as_ref().filter(|_| found.numbering == self.numbering);
-            if ids.is_some_and(|ids| self.index.find_event(event, ids, members)) {
+            if found.ids.as_ref().is_some_and(|ids| self.index.find_event(event, ids, members)) {
                 found.members = Some(before..members.len());
                 let first = wanted.len();
                 self.want_cells(event, &members[before..], wanted);

@@ -257,8 +257,10 @@ fn a_flood_of_long_values_within_one_window_stays_within_the_limits() {
 
 #[test]
 fn the_index_may_be_numbered_anew_in_the_middle_of_a_group() {
-    let users: Vec<String> = (0..120_000).map(|number| format!("u{}", number * 2 / 3)).collect();
-    let ids: Vec<String> = (0..120_000).map(|number| format!("e{}", number - number % 2)).collect();
+    // Ever new users, whose series die, and between them one that is known, whose series has another number afterwards.
+    let user = |number: usize| if number.is_multiple_of(2) { format!("new{number}") } else { format!("known{}", number / 1000) };
+    let users: Vec<String> = (0..200_000).map(user).collect();
+    let ids: Vec<String> = (0..200_000).map(|number| format!("e{}", number - usize::from(number % 7 == 6))).collect();
     let at = |number: usize| T0.plus(number as i64 * 400_000);
     let events: Vec<Event<'_>> = ids.iter().zip(&users).enumerate().map(|(n, (id, user))| event(id, user, at(n), 1)).collect();
     let (mut single, mut grouped) = (meter(), meter());

@@ -5,6 +5,9 @@
 //! event makes a cell of its own, which is sent, merged into four rows, and inserted. The bare consumer takes batches of librdkafka's
 //! messages and looks at nothing; *parsed* also reads a dozen fields of each event with serde, borrowed.
 //!
+//! *Busiest* is that thread of the service that needs most: where every thread has a processor, no more than its inverse can be had, and
+//! with fewer (here broker, engine and service share two) the sum of all counts.
+//!
 //! The *five* rows have five grouping sets instead of the default twelve, and no budgets.
 //!
 //! `cargo bench -p cost-rhythm --bench pipeline` (BENCH_EVENTS chooses the size, default 2,000,000; BENCH_ROWS takes only rows whose name
@@ -16,20 +19,32 @@ mod support;
 
 use std::borrow::Cow;
 use std::hint::black_box;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList, bindings as native};
 use support::{Engine, Kafka, Site};
 
+/// User and system CPU seconds of a process or thread, by its `stat`.
+fn cpu_seconds(stat: &Path) -> f64 {
+    let stat = std::fs::read_to_string(stat).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}
+
 /// User and system CPU seconds and peak resident bytes of a process.
 fn usage(pid: u32) -> (f64, u64) {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let process = PathBuf::from(format!("/proc/{pid}"));
+    let status = std::fs::read_to_string(process.join("status")).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim().trim_end_matches(" kB").parse::<u64>().unwrap();
-    (ticks / 100.0, peak * 1024)
+    (cpu_seconds(&process.join("stat")), peak * 1024)
+}
+
+/// CPU seconds of that thread of a process that needed most of them: with a processor for each thread it would be the limit.
+fn busiest_thread(pid: u32) -> f64 {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    threads.map(|thread| cpu_seconds(&thread.unwrap().path().join("stat"))).max_by(f64::total_cmp).unwrap()
 }
 
 /// What a program would read of an event at least.
@@ -138,7 +153,7 @@ const ROWS: [Row; 6] = [
     Row { name: "avro five", formats: "avro-single", hours: "0.25", sets: FIVE_SETS },
 ];
 
-fn flat_out(directory: &std::path::Path, kafka: &Kafka, engine: &Engine, events: u64, row: &Row) {
+fn flat_out(directory: &Path, kafka: &Kafka, engine: &Engine, events: u64, row: &Row) {
     let more = "[clickhouse]\nusage_events = false\n";
     let site = Site::new(directory, row.name.replace(' ', "_").as_str(), kafka, engine, "");
     let mut text = std::fs::read_to_string(&site.config).unwrap().replace("[clickhouse]\n", more).replace("700ms", "30s");
@@ -159,14 +174,15 @@ fn flat_out(directory: &std::path::Path, kafka: &Kafka, engine: &Engine, events:
     site.await_offsets(events, Duration::from_secs(600));
     let rate = (events - already) as f64 / joined.elapsed().as_secs_f64();
     let whole = events as f64 / begun.elapsed().as_secs_f64();
-    let (cpu, peak) = usage(service.0.id());
+    let ((cpu, peak), busiest) = (usage(service.0.id()), busiest_thread(service.0.id()));
     let after = others();
     let per_million = |seconds: f64| seconds / (events as f64 / 1e6);
     println!(
-        "{:>12} {plain:>10.0} {parsed:>10.0} {rate:>10.0} {:>6.2} {whole:>10.0} {plain_cpu:>7.2} {parsed_cpu:>7.2} {:>8.2} {:>7.2} {:>7.2} {:>8}",
+        "{:>12} {plain:>10.0} {parsed:>10.0} {rate:>10.0} {:>6.2} {whole:>10.0} {plain_cpu:>7.2} {parsed_cpu:>7.2} {:>8.2} {:>7.2} {:>7.2} {:>7.2} {:>8}",
         row.name,
         rate / parsed,
         per_million(cpu),
+        per_million(busiest),
         per_million(after[0] - before[0]),
         per_million(after[1] - before[1]),
         peak / 1_000_000
@@ -186,8 +202,8 @@ fn main() {
     println!("dense: all within a quarter hour, as a live stream is; sparse: over six hours, nearly every event makes a cell of its own");
     println!("{:>12} {:>43} {:>22} {:>42}", "", "events a second", "", "processor seconds per million events");
     println!(
-        "{:>12} {:>10} {:>10} {:>10} {:>6} {:>10} {:>7} {:>7} {:>8} {:>7} {:>7} {:>8}",
-        "", "bare", "parsed", "pipeline", "ratio", "with start", "bare", "parsed", "pipeline", "engine", "broker", "peak MB"
+        "{:>12} {:>10} {:>10} {:>10} {:>6} {:>10} {:>7} {:>7} {:>8} {:>7} {:>7} {:>7} {:>8}",
+        "", "bare", "parsed", "pipeline", "ratio", "with start", "bare", "parsed", "pipeline", "busiest", "engine", "broker", "peak MB"
     );
     for row in ROWS.iter().filter(|row| row.name.contains(&only)) {
         flat_out(directory.path(), &kafka, &engine, events, row);

@@ -132,7 +132,12 @@ impl<'a> Reader<'a> {
     /// [`ReadError`]
     #[inline]
     pub fn text(&mut self) -> Result<&'a str, ReadError> {
-        std::str::from_utf8(self.bytes()?).map_err(|_| ReadError::Utf8)
+        let bytes = self.bytes()?;
+        if bytes.is_ascii() {
+            // SAFETY: ASCII is UTF-8.
+            return Ok(unsafe { std::str::from_utf8_unchecked(bytes) });
+        }
+        std::str::from_utf8(bytes).map_err(|_| ReadError::Utf8)
     }
 
     /// See [`Writer::decimal`].

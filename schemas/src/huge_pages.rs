@@ -52,7 +52,7 @@ fn grow<T>(values: &mut Vec<T>) {
     reserve(values, values.capacity().max(16));
 }
 
-/// Must come before the memory is first written to.
+/// Best before the memory is first written to.
 fn advise<T>(values: &Vec<T>) {
     let bytes = values.capacity() * size_of::<T>();
     if bytes < LARGE {

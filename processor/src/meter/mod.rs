@@ -223,7 +223,7 @@ impl Meter {
     }
 
     /// Folds the next event of a group, and says which it was. What becomes of it is the same as in [`Meter::fold`], whatever was folded
-    /// in between; but the memory that the events after it need is on its way meanwhile.
+    /// in between; but the memory that the events after it need is on its way meanwhile. A group is folded by one meter.
     ///
     /// # Errors
     /// [`MeterError`]; the event is then not accounted for, and is still the next.

@@ -7,8 +7,13 @@
 use schemas::huge_pages;
 use schemas::identity_run::{Directory, Identity, bucket_of, tag_of};
 
-/// Entries for which a line is made: with four bits each, one in 40 that are not there seems to be.
+/// Entries for which a line is made: with four bits each, one in 40 that are not there seems to be when it is full.
 const PER_LINE: usize = 64;
+
+/// Lines for so many entries, with room for half as many more.
+fn lines_for(entries: usize) -> usize {
+    (entries + entries / 2).div_ceil(PER_LINE)
+}
 
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
@@ -18,7 +23,8 @@ struct Line([u64; 8]);
 #[derive(Debug, Default)]
 pub(super) struct RunFilter {
     lines: Vec<Line>,
-    /// So many upper bits of `high` are known of every entry: those of the bucket of the smallest run.
+    /// So many upper bits of `high` are known of every entry: those of the bucket of the smallest run when the filter was made. With few of them,
+    /// as of a run of a thousand entries among millions, more entries look alike.
     known_bits: u32,
     /// Entries that were put in.
     entries: usize,
@@ -31,11 +37,11 @@ impl RunFilter {
         runs: impl Iterator<Item = &'d Directory> + Clone,
         in_memory: impl Iterator<Item = Identity>,
     ) -> Self {
+        let runs = runs.filter(|run| run.entries() > 0);
         let Some(known_bits) = runs.clone().map(Directory::bits).min() else {
             return RunFilter::default();
         };
-        let lines = (entries * 3 / 2).div_ceil(PER_LINE);
-        let lines = huge_pages::collect(std::iter::repeat_n(Line([0; 8]), lines));
+        let lines = huge_pages::collect(std::iter::repeat_n(Line([0; 8]), lines_for(entries)));
         let mut filter = RunFilter { lines, known_bits, entries };
         for run in runs {
             for (bucket, tags) in (0_usize..).zip(run.buckets()) {
@@ -46,9 +52,9 @@ impl RunFilter {
         filter
     }
 
-    /// Is it that of so many entries, and has it room for as many as were put in?
+    /// Is it that of so many entries, with room for as many as were put in and not for many times as many?
     pub(super) fn is_good_for(&self, entries: usize) -> bool {
-        (entries..=self.lines.len() * PER_LINE).contains(&self.entries)
+        (entries..=self.lines.len() * PER_LINE).contains(&self.entries) && self.lines.len() <= 3 * lines_for(entries)
     }
 
     /// Puts in an entry that will be in a run.
@@ -142,7 +148,7 @@ mod tests {
 
     #[test]
     fn whatever_is_in_a_run_of_any_size_may_be_held() {
-        for sizes in [&[1_u32][..], &[20_000], &[1, 3, 50_000, 17], &[40_000, 300, 40_000, 2, 5000]] {
+        for sizes in [&[1_u32][..], &[20_000], &[1, 0, 3, 50_000, 17], &[0, 20_000], &[40_000, 300, 40_000, 2, 5000]] {
             let (filter, count) = filter_of(sizes);
             assert_eq!(held(&filter, 0..count), count as usize, "{sizes:?}");
         }
@@ -156,6 +162,7 @@ mod tests {
             let all = count + count / 2;
             (count..all).for_each(|number| insert(&mut filter, number));
             assert!(filter.is_good_for(all as usize) && !filter.is_good_for(all as usize + 1));
+            assert!(filter.is_good_for(count as usize) && !filter.is_good_for(count as usize / 4), "{sizes:?}");
             assert_eq!(held(&filter, 0..all), all as usize, "{sizes:?}");
             let strange = held(&filter, 1_000_000..1_100_000);
             assert!(strange < 100_000 / 15, "{sizes:?}: {strange} of 100,000");

@@ -200,7 +200,7 @@ fn main() {
         "whole pipeline from real Kafka (broker and engine on the same machine), {events} events, 12 grouping sets and 8 budgets (five: 5 and none), rows per event off"
     );
     println!("dense: all within a quarter hour, as a live stream is; sparse: over six hours, nearly every event makes a cell of its own");
-    println!("{:>12} {:>43} {:>22} {:>42}", "", "events a second", "", "processor seconds per million events");
+    println!("{:>12} {:>43} {:>22} {:>50}", "", "events a second", "", "processor seconds per million events");
     println!(
         "{:>12} {:>10} {:>10} {:>10} {:>6} {:>10} {:>7} {:>7} {:>8} {:>7} {:>7} {:>7} {:>8}",
         "", "bare", "parsed", "pipeline", "ratio", "with start", "bare", "parsed", "pipeline", "busiest", "engine", "broker", "peak MB"

@@ -70,8 +70,7 @@ fn main() {
 
 /// Time that this thread has had a processor: other programs on the machine do not count.
 fn on_cpu() -> Duration {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("processor time")
 }
 
 fn history(kind: u64, settings: &WatchSettings) -> ScopeWatch {

@@ -10,6 +10,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use processor::meter::{LookAhead, Meter, MeterPlace, MeterRules};
 use processor::pricing::Pricer;
@@ -46,8 +47,7 @@ const GROUP: usize = 64;
 
 /// Processor time of this thread, nanoseconds.
 fn cpu_nanos() -> u64 {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    (now.tv_sec * 1_000_000_000 + now.tv_nsec) as u64
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap().as_nanos() as u64
 }
 
 /// The default of `limits.recent_identities`.

@@ -131,8 +131,7 @@ fn disk_bytes(directory: &Path) -> u64 {
 
 /// Processor time of this thread, in seconds.
 fn cpu_seconds() -> f64 {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap().as_secs_f64()
 }
 
 fn resident_mb() -> u64 {

@@ -6,7 +6,7 @@
 #![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use object_store::local::LocalFileSystem;
 use processor::meter::{Meter, MeterPlace, MeterRules};
@@ -69,8 +69,7 @@ fn store(directory: &std::path::Path, stage: &str, handle: &Handle) -> ObjectSna
 
 /// Processor time of this thread, in seconds.
 fn cpu_seconds() -> f64 {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap().as_secs_f64()
 }
 
 /// Saves a state, forgets it, and says how long it takes until `restore` has it again; `cells` counts what is in it.

@@ -1,7 +1,7 @@
 //! Which events were counted before: a fingerprint of the identity, and enough of the meaning to tell a repeat from a conflict.
 //!
 //! The identities counted last stand in a table in memory. When there are many, the next snapshot *seals* the table: everything in it goes
-//! into a sorted run (see [`schemas::identity_run`]), of which only a directory stays in memory. Until that run lasts, the sealed table is still
+//! into a sorted run (see [`schemas::identity_run`]), of which only a directory stays in memory, and a filter over all runs. Until that run lasts, the sealed table is still
 //! looked up in. What a look-up answers is a function of the log; when tables are sealed is not, and changes nothing.
 
 use schemas::identity_run::{ENTRY_BYTES, Identity, IdentityRun, ReadError, Segment};
@@ -47,20 +47,24 @@ impl Table {
         Table { slots: huge_pages::zeros(size_for(entries)), len: 0 }
     }
 
+    /// Where the entry of a fingerprint is, or is to be put. There must be room.
     #[inline]
-    fn find(&self, low: u64, high: u64) -> Option<Identity> {
-        let mask = self.slots.len().wrapping_sub(1);
+    fn place_of(&self, low: u64, high: u64) -> usize {
+        let mask = self.slots.len() - 1;
         let mut at = low as usize & mask;
-        loop {
-            let slot = self.slots.get(at)?;
-            if slot[0] == low && slot[1] == high {
-                return Some(identity_in(slot));
-            }
-            if slot[0] == 0 {
-                return None;
-            }
+        while self.slots[at][0] != 0 && !(self.slots[at][0] == low && self.slots[at][1] == high) {
             at = (at + 1) & mask;
         }
+        at
+    }
+
+    #[inline]
+    fn find(&self, low: u64, high: u64) -> Option<Identity> {
+        if self.len == 0 {
+            return None;
+        }
+        let slot = &self.slots[self.place_of(low, high)];
+        (slot[0] != 0).then(|| identity_in(slot))
     }
 
     /// Adds what finding the place of an entry needs.
@@ -86,17 +90,9 @@ impl Table {
         if self.slots.len() * 3 <= self.len * 4 {
             self.rebuild((self.slots.len() * 2).max(16), |_| true);
         }
-        let mask = self.slots.len() - 1;
-        let mut at = entry.low as usize & mask;
-        while self.slots[at][0] != 0 {
-            if self.slots[at][0] == entry.low && self.slots[at][1] == entry.high {
-                self.slots[at] = slot_of(&entry);
-                return;
-            }
-            at = (at + 1) & mask;
-        }
+        let at = self.place_of(entry.low, entry.high);
+        self.len += usize::from(self.slots[at][0] == 0);
         self.slots[at] = slot_of(&entry);
-        self.len += 1;
     }
 
     fn iter(&self) -> impl Iterator<Item = Identity> {
@@ -112,15 +108,7 @@ impl Table {
 
     fn rebuild(&mut self, size: usize, keep: impl Fn(&Identity) -> bool) {
         let old = std::mem::replace(self, Table { slots: huge_pages::zeros(size), len: 0 });
-        let mask = size - 1;
-        for entry in old.iter().filter(keep) {
-            let mut at = entry.low as usize & mask;
-            while self.slots[at][0] != 0 {
-                at = (at + 1) & mask;
-            }
-            self.slots[at] = slot_of(&entry);
-            self.len += 1;
-        }
+        old.iter().filter(keep).for_each(|entry| self.put(entry));
     }
 
     fn bytes(&self) -> usize {
